@@ -1,0 +1,55 @@
+"""Text to fixed rows of token ids: CLIP's own byte-pair encoding, or a tokenizer.json of the tokenizers library."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from torch import Tensor
+
+from encoders.imagebind_config import TextConfig
+
+Encode = Callable[[str], list[int]]
+
+
+def clip_encode() -> Encode:
+    """Return CLIP's byte-pair encoding, with its cleaning and lower case."""
+    from open_clip import SimpleTokenizer  # heavy: only who reads text with CLIP pays for it
+
+    tokenizer = SimpleTokenizer()
+    return lambda text: tokenizer.encode(tokenizer.clean_fn(text))
+
+
+def file_encode(path: Path, config: TextConfig) -> Encode:
+    """Return the encoding of a tokenizer.json. Raises ValueError unless it leaves two ids for the start and the end."""
+    tokenizer = Tokenizer.from_file(str(path))
+    if tokenizer.get_vocab_size() > config.start_id:
+        raise ValueError(
+            f"The tokenizer has {tokenizer.get_vocab_size()} tokens; a text tower with vocab_size "
+            f"{config.vocab_size} has room for {config.start_id}, beside its start and end."
+        )
+    return lambda text: tokenizer.encode(text, add_special_tokens=False).ids
+
+
+def text_batch(texts: Sequence[str], encode: Encode, config: TextConfig) -> Tensor:
+    """Return (B, context_length) int64: start, tokens, end, zeros; a long text is cut before its end."""
+    ids = torch.zeros(len(texts), config.context_length, dtype=torch.int64)
+    for row, text in zip(ids, texts, strict=True):
+        tokens = [config.start_id, *encode(text)[: config.context_length - 2], config.end_id]
+        row[: len(tokens)] = torch.tensor(tokens)
+    return ids
+
+
+def train_tokenizer(sentences: Iterable[str], vocab_size: int, path: Path) -> int:
+    """Train a lower-casing byte-level BPE on sentences, write its tokenizer.json, return `TextConfig.vocab_size`."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
+    tokenizer.train_from_iterator(sentences, trainer)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(path))
+    return tokenizer.get_vocab_size() + 2

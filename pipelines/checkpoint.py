@@ -1,0 +1,239 @@
+"""The small folder that is ours: a config, the trained tensors, and references to the frozen parts."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from encoders.modality import Modality
+from pipelines.decoders.base import DecoderConfig
+from pipelines.presets import PRESETS, hub_folder
+from pipelines.projections import InputProjectionConfig, OutputProjectionConfig
+
+FORMAT = "multimodal-studio/any-to-any"
+VERSION = 1
+CONFIG, PROJECTIONS, TOKEN_ROWS, ADAPTER = "config.json", "projections.safetensors", "token_rows.safetensors", "adapter"
+PRESET_SCHEME = "preset:"
+HASHED = {".json", ".safetensors", ".txt", ".model"}  # what a part's behaviour can depend on
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Where a frozen part is: a path from the config's folder, `preset:NAME/PATH`, or a hub repository."""
+
+    path: str | None = None
+    repository: str | None = None
+    revision: str | None = None
+    licence: str | None = None
+    sha256: str | None = None
+
+    def resolve(self, folder: Path) -> Path:
+        """Find the part's folder, seen from the folder of the config. Raises ValueError if it is missing."""
+        if self.repository is not None:
+            return hub_folder(self.repository, self.revision)
+        if self.path is None:
+            raise ValueError("A reference needs a path or a repository.")
+        if self.path.startswith(PRESET_SCHEME):
+            name, _, inside = self.path.removeprefix(PRESET_SCHEME).partition("/")
+            root = PRESETS[name].folder if name in PRESETS else None
+            if root is None:
+                raise ValueError(f"This model uses a part of the preset {name!r}, which is not here.")
+            found = root / inside
+        else:
+            found = Path(os.path.normpath(folder / self.path))
+        if not found.is_dir():
+            raise ValueError(f"A part of this model is missing: there is no folder {found}.")
+        return found
+
+    def seen_from(self, folder: Path, origin: Path) -> "Reference":
+        """The same reference, written for a config in `folder` instead of `origin`."""
+        if self.path is None or self.path.startswith(PRESET_SCHEME):
+            return self
+        part = Path(os.path.normpath(origin.absolute() / self.path))
+        for preset in PRESETS.values():
+            if preset.folder is not None and part.is_relative_to(preset.folder) and not _inside(folder, preset.folder):
+                return replace(self, path=f"{PRESET_SCHEME}{preset.name}/{part.relative_to(preset.folder).as_posix()}")
+        return replace(self, path=Path(os.path.relpath(part, folder.absolute())).as_posix())
+
+
+@dataclass(frozen=True)
+class EncoderEntry:
+    """An encoder, and the modalities for which it has an input projection."""
+
+    kind: str
+    reference: Reference
+    projections: Mapping[Modality, InputProjectionConfig]
+
+
+@dataclass(frozen=True)
+class DecoderEntry:
+    """A decoder with its own values, its condition's projections, and the length of the signal run that asks for it."""
+
+    kind: str
+    reference: Reference
+    config: DecoderConfig
+    num_signals: int
+    projections: Mapping[str, OutputProjectionConfig]
+
+
+@dataclass(frozen=True)
+class PipelineConfig:
+    """The whole of a model's config.json. A modality's encoder is the first that reads it, unless another is chosen."""
+
+    core: Reference
+    encoders: Mapping[str, EncoderEntry] = field(default_factory=dict)
+    decoders: Mapping[Modality, DecoderEntry] = field(default_factory=dict)
+    has_adapter: bool = False
+
+    @property
+    def counts(self) -> dict[Modality, int]:
+        """The length of each output modality's signal run."""
+        return {modality: entry.num_signals for modality, entry in self.decoders.items()}
+
+    def encoder_of(self, modality: Modality) -> str | None:
+        """The name of the encoder that serves a modality by default."""
+        return next((name for name, entry in self.encoders.items() if modality in entry.projections), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what config.json holds."""
+        return {"format": FORMAT, "version": VERSION, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "PipelineConfig":
+        """Read what `to_dict` wrote. Raises ValueError naming what is missing or unknown."""
+        if values.get("format") != FORMAT or values.get("version") != VERSION:
+            raise ValueError(
+                f"This config is {values.get('format')!r} version {values.get('version')!r}; "
+                f"wanted {FORMAT!r} version {VERSION}."
+            )
+        whole = _fields(
+            cls, {name: value for name, value in values.items() if name not in ("format", "version")}, "config"
+        )
+        encoders = {}
+        for name, entry in whole.get("encoders", {}).items():
+            where = f"encoders.{name}"
+            known = _fields(EncoderEntry, entry, where)
+            projections = {
+                Modality(m): InputProjectionConfig(**_fields(InputProjectionConfig, config, f"{where}.projections.{m}"))
+                for m, config in known["projections"].items()
+            }
+            encoders[name] = EncoderEntry(known["kind"], _reference(known["reference"], where), projections)
+        decoders = {}
+        for name, entry in whole.get("decoders", {}).items():
+            where = f"decoders.{name}"
+            known = _fields(DecoderEntry, entry, where)
+            outputs = {
+                c: OutputProjectionConfig(**_fields(OutputProjectionConfig, config, f"{where}.projections.{c}"))
+                for c, config in known["projections"].items()
+            }
+            decoders[Modality(name)] = DecoderEntry(
+                known["kind"],
+                _reference(known["reference"], where),
+                DecoderConfig(**_fields(DecoderConfig, known["config"], f"{where}.config")),
+                int(known["num_signals"]),
+                outputs,
+            )
+        return cls(_reference(whole["core"], "core"), encoders, decoders, bool(whole.get("has_adapter", False)))
+
+
+def read_config(folder: Path) -> PipelineConfig:
+    """Read a model folder's config. Raises ValueError that names the file."""
+    path = folder / CONFIG
+    if not path.is_file():
+        raise ValueError(f"This is no model folder: {path} is missing.")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} does not hold a JSON object.")
+    try:
+        return PipelineConfig.from_dict(values)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def write_config(folder: Path, config: PipelineConfig) -> None:
+    """Write a model folder's config."""
+    text = json.dumps(config.to_dict(), indent=2, ensure_ascii=False) + "\n"
+    (folder / CONFIG).write_text(text, encoding="utf-8")
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file as float32. Raises ValueError that names the file."""
+    if not path.is_file():
+        raise ValueError(f"A part of this model is missing: there is no file {path}.")
+    try:
+        return {name: value.float() for name, value in load_file(path).items()}
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a safetensors file: {error}") from error
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], dtype: torch.dtype = torch.float32) -> None:
+    """Write tensors as safetensors."""
+    save_file({name: value.detach().to("cpu", dtype).contiguous() for name, value in tensors.items()}, path)
+
+
+def load_strictly(module: torch.nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    """Load tensors whose names and shapes must be exactly a module's. Raises ValueError that says what differs."""
+    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    check_names(set(tensors), set(wanted), source)
+    for name, shape in wanted.items():
+        if tuple(tensors[name].shape) != shape:
+            raise ValueError(f"{source}: {name} has the shape {tuple(tensors[name].shape)}, wanted {shape}.")
+    module.load_state_dict(dict(tensors), strict=True)
+
+
+def check_names(given: set[str], wanted: set[str], source: str) -> None:
+    """Raise ValueError unless two sets of tensor names are the same."""
+    if given != wanted:
+        missing, extra = sorted(wanted - given), sorted(given - wanted)
+        raise ValueError(f"{source} does not fit this model; missing: {_some(missing)}; extra: {_some(extra)}.")
+
+
+def hash_folder(folder: Path) -> str:
+    """SHA-256 of a part: its weights, configs and vocabularies, by their names."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix in HASHED):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
+    return digest.hexdigest()
+
+
+def verify(reference: Reference, folder: Path) -> None:
+    """Raise ValueError if a part's content is not the one that was recorded."""
+    if reference.sha256 is not None and hash_folder(folder) != reference.sha256:
+        raise ValueError(f"The files in {folder} are not those that this model was made with; fetch the part again.")
+
+
+def _fields(cls: type, values: Any, where: str) -> dict[str, Any]:
+    if not isinstance(values, dict):
+        raise ValueError(f"{where} is not an object.")
+    known = {f.name for f in fields(cls)}
+    required = {f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING}
+    unknown, missing = sorted(set(values) - known), sorted(required - set(values))
+    if unknown or missing:
+        raise ValueError(f"{where}: missing fields: {_some(missing)}; unknown fields: {_some(unknown)}.")
+    return values
+
+
+def _reference(values: Any, where: str) -> Reference:
+    return Reference(**_fields(Reference, values, f"{where}.reference"))
+
+
+def _inside(folder: Path, root: Path) -> bool:
+    return folder.resolve().is_relative_to(root.resolve())
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:5]) or "none"
+    return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown

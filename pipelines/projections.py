@@ -1,0 +1,128 @@
+"""The trained bridges: encoder features into the core, and the core's signal states into a decoder's conditions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from einops import repeat
+from torch import Tensor, nn
+
+NUM_HEADS = 4  # NExT-GPT's TextFcLayer, L/model/layers.py
+
+
+@dataclass(frozen=True)
+class InputProjectionConfig:
+    """The sizes of an input projection: `linear` as released NExT-GPT, `mlp` as its 2024 code's two layers."""
+
+    in_width: int
+    core_width: int
+    kind: Literal["linear", "mlp"] = "mlp"
+
+
+@dataclass(frozen=True)
+class OutputProjectionConfig:
+    """The sizes of an output projection: `num_queries` vectors of `out_width`, through a transformer of `hidden`."""
+
+    core_width: int
+    out_width: int
+    num_queries: int
+    hidden: int = 512
+    layers: int = 4
+
+
+class InputProjection(nn.Module):
+    """Carry an encoder's tokens into the core's input space, each token on its own."""
+
+    def __init__(self, config: InputProjectionConfig) -> None:
+        super().__init__()
+        self.config = config
+        match config.kind:
+            case "linear":
+                self.layer: nn.Module = nn.Linear(config.in_width, config.core_width)
+            case "mlp":
+                self.layer = nn.Sequential(
+                    nn.Linear(config.in_width, config.core_width),
+                    nn.GELU(),
+                    nn.Linear(config.core_width, config.core_width),
+                )
+            case kind:
+                raise ValueError(f"No input projection {kind!r}; wanted 'linear' or 'mlp'.")
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, N, in_width) -> (B, N, core_width)."""
+        if tokens.shape[-1] != self.config.in_width:
+            raise ValueError(f"This projection takes features of width {self.config.in_width}, not {tokens.shape[-1]}.")
+        projected: Tensor = self.layer(tokens)
+        return projected
+
+
+class OutputProjection(nn.Module):
+    """Turn the states of a signal run into a decoder's condition, with the parameter names of NExT-GPT's TextFcLayer.
+
+    An encoder reads the signal tokens, a decoder's learned queries read the encoder; no positions, no masks.
+    """
+
+    def __init__(self, config: OutputProjectionConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.fc = nn.Linear(config.core_width, config.hidden)
+        self.tfm = _transformer(config.hidden, config.layers)
+        self.model = nn.Linear(config.hidden, config.out_width)
+        # A zero start, as in NExT-GPT's 2024 code, makes all the queries the same for ever.
+        self.query_embs = nn.Parameter(torch.randn(1, config.num_queries, config.hidden))
+
+    def forward(self, states: Tensor, embeddings: Tensor) -> Tensor:
+        """Last hidden states and input embeddings of a run, each (B, K, core_width) -> (B, num_queries, out_width)."""
+        queries = repeat(self.query_embs, "1 q h -> b q h", b=states.shape[0])
+        condition: Tensor = self.model(self.tfm(self.fc(states + embeddings), queries))
+        return condition
+
+
+class ConditionProjection(nn.Module):
+    """All the conditions of one decoder, by name: one output projection each, shaped as the decoder takes them."""
+
+    def __init__(self, configs: Mapping[str, OutputProjectionConfig], shapes: Mapping[str, tuple[int, ...]]) -> None:
+        super().__init__()
+        if set(configs) != set(shapes):
+            raise ValueError(f"The decoder takes {sorted(shapes)}, but the projections give {sorted(configs)}.")
+        for name, config in configs.items():
+            made = (config.num_queries, config.out_width)
+            wanted = shapes[name] if len(shapes[name]) > 1 else (1, *shapes[name])
+            if made != wanted:
+                raise ValueError(f"The decoder takes {name!r} of shape {wanted}, but its projection makes {made}.")
+        self.shapes = {name: tuple(shape) for name, shape in shapes.items()}
+        self.projections = nn.ModuleDict({name: OutputProjection(config) for name, config in configs.items()})
+
+    @property
+    def configs(self) -> dict[str, OutputProjectionConfig]:
+        configs = {}
+        for name, projection in self.projections.items():
+            assert isinstance(projection, OutputProjection)
+            configs[name] = projection.config
+        return configs
+
+    def forward(self, states: Tensor, embeddings: Tensor) -> dict[str, Tensor]:
+        """Run states and embeddings, each (B, K, core_width) -> name: (B, *shape of the condition)."""
+        return {
+            name: projection(states, embeddings).reshape(states.shape[0], *self.shapes[name])
+            for name, projection in self.projections.items()
+        }
+
+
+def _transformer(width: int, layers: int) -> nn.Transformer:
+    """Build the stock pre-norm transformer, its encoder without nested tensors, which would need post-norm."""
+    options = {
+        "nhead": NUM_HEADS,
+        "dim_feedforward": 4 * width,
+        "dropout": 0.0,
+        "batch_first": True,
+        "norm_first": True,
+    }
+    encoder = nn.TransformerEncoder(
+        nn.TransformerEncoderLayer(width, **options),  # type: ignore[arg-type]
+        layers,
+        norm=nn.LayerNorm(width),
+        enable_nested_tensor=False,
+    )
+    return nn.Transformer(width, num_decoder_layers=layers, custom_encoder=encoder, **options)  # type: ignore[arg-type]

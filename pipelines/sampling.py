@@ -1,0 +1,97 @@
+"""The core's free writing: token by token, with each signal run forced in one forward as soon as it begins."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from encoders.modality import Modality
+from pipelines.core import LanguageCore
+from pipelines.options import GenerationOptions
+from pipelines.prompt import stop_ids
+from pipelines.state import CoreState
+from pipelines.text import control_ids
+
+
+@dataclass(frozen=True)
+class SampledId:
+    """One sampled id of the base vocabulary."""
+
+    id: int
+
+
+@dataclass(frozen=True, eq=False)
+class SampledRun:
+    """A signal run: its ids, its last hidden states and its input embeddings, (K, width) each."""
+
+    modality: Modality
+    ids: tuple[int, ...]
+    states: Tensor
+    embeddings: Tensor
+
+
+@dataclass(frozen=True)
+class Finish:
+    """The end of the writing: the core ended its turn, or there was no more room."""
+
+    reason: Literal["stop", "length"]
+
+
+def write(
+    state: CoreState, last: Tensor, options: GenerationOptions, outputs: Sequence[Modality], seed: int
+) -> Iterator[SampledId | SampledRun | Finish]:
+    """Write on from a state whose last hidden state is `last` (width); `outputs` are the media that may be asked for.
+
+    Of the new tokens only the first of each run can be sampled, and of the control tokens only those that end a turn.
+    A run is written whole or, where it would not fit into the core's positions, not at all.
+    """
+    core = state.core
+    stops = stop_ids(core.tokenizer)
+    firsts = {core.signals.run(modality)[0]: modality for modality in outputs}
+    forbidden = _forbidden(core, allowed=stops | firsts.keys())
+    generator = torch.Generator().manual_seed(seed)
+    num_written = num_media = 0
+    while num_written < options.max_new_tokens and state.num_positions < core.max_positions:
+        with torch.no_grad():
+            logits = core.logits(last).float().cpu() + forbidden
+        room = core.max_positions - state.num_positions
+        for first, modality in firsts.items():
+            if num_media >= options.max_media or core.signals.counts[modality] > room:
+                logits[first] = -torch.inf
+        sampled = sample(logits, options.temperature, options.top_p, generator)
+        if sampled in stops:
+            yield Finish("stop")
+            return
+        if sampled in firsts:
+            run = core.signals.run(firsts[sampled])
+            states, embeddings = state.append(run)
+            num_media += 1
+            yield SampledRun(firsts[sampled], run, states, embeddings)
+        else:
+            run = (sampled,)
+            states, _ = state.append(run)
+            yield SampledId(sampled)
+        num_written += len(run)
+        last = states[-1]
+    yield Finish("length")
+
+
+def sample(logits: Tensor, temperature: float, top_p: float, generator: torch.Generator) -> int:
+    """Draw an id from logits (num_ids) on the CPU, among the likeliest whose probabilities sum to top_p."""
+    if temperature == 0:
+        return int(logits.argmax())
+    probabilities, ids = torch.softmax(logits / temperature, dim=-1).sort(descending=True)
+    before = probabilities.cumsum(dim=-1) - probabilities
+    probabilities[before >= top_p] = 0
+    return int(ids[torch.multinomial(probabilities, 1, generator=generator)])
+
+
+def _forbidden(core: LanguageCore, allowed: frozenset[int]) -> Tensor:
+    """(num_ids): -inf for the control tokens, the new tokens and the rows behind the vocabulary, unless allowed; else 0."""
+    forbidden = torch.zeros(core.num_ids)
+    forbidden[len(core.tokenizer) :] = -torch.inf
+    forbidden[sorted(control_ids(core.tokenizer))] = -torch.inf
+    forbidden[sorted(allowed)] = 0
+    return forbidden

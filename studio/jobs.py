@@ -1,0 +1,257 @@
+"""The job queue: work is written down first, done by one worker under a lease, and survives any interruption."""
+
+import json
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from studio.errors import Cancelled, StudioError
+from studio.store import Store
+
+LEASE_SECONDS = 30.0
+# A job that was interrupted runs again once; interrupted twice, it is taken to be what brings the worker down.
+MAX_ATTEMPTS = 2
+KEEP_EVENTS_SECONDS = 24 * 3600.0
+
+
+class LeaseLost(Exception):
+    """Raised when another worker has taken the job over: whatever this one still does must not count."""
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        return self not in (JobState.QUEUED, JobState.RUNNING)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One piece of work as it stands; `result` once done, `error` (for the person) once failed."""
+
+    id: str
+    kind: str
+    payload: Mapping[str, Any]
+    state: JobState
+    attempts: int
+    cancel_requested: bool
+    result: Mapping[str, Any] | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class JobEvent:
+    """Something a running job reported; ids grow, so a reader asks for what came after the last one it saw."""
+
+    id: int
+    kind: str
+    data: Mapping[str, Any]
+
+
+class JobQueue:
+    """Jobs in the database. Any process may submit, watch and cancel; the worker claims."""
+
+    def __init__(
+        self, store: Store, *, lease_seconds: float = LEASE_SECONDS, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.store = store
+        self.lease_seconds = lease_seconds
+        self.clock = clock
+
+    def submit(self, kind: str, payload: Mapping[str, Any], *, job_id: str | None = None) -> Job:
+        """Write a job down. Inside a transaction of the store it becomes part of that."""
+        job_id = job_id or uuid.uuid4().hex
+        with self.store.transaction() as database:
+            database.execute(
+                "INSERT INTO jobs (id, kind, payload, state, created) VALUES (?, ?, ?, ?, ?)",
+                (job_id, kind, json.dumps(payload), JobState.QUEUED, self.clock()),
+            )
+        return self.get(job_id)
+
+    def get(self, job_id: str) -> Job:
+        row = self.store.row("SELECT * FROM jobs WHERE id = ?", job_id)
+        if row is None:
+            raise StudioError("This job is not known here. It may have been deleted with its conversation.")
+        return _job(row)
+
+    def events(self, job_id: str, *, after: int = 0) -> list[JobEvent]:
+        """Return what the job reported after event `after`, oldest first."""
+        rows = self.store.rows("SELECT * FROM events WHERE job = ? AND id > ? ORDER BY id", job_id, after)
+        return [JobEvent(row["id"], row["kind"], json.loads(row["data"])) for row in rows]
+
+    def preview(self, job_id: str, slot: int) -> bytes | None:
+        """Return the newest preview (PNG) of the job's output number `slot`, if it has one."""
+        row = self.store.row("SELECT png FROM previews WHERE job = ? AND slot = ?", job_id, slot)
+        return None if row is None else bytes(row["png"])
+
+    def cancel(self, job_id: str) -> Job:
+        """Ask for an end: a waiting job ends here, a running one at its next step, a finished one stays as it is."""
+        with self.store.transaction() as database:
+            database.execute(
+                "UPDATE jobs SET state = ?, finished = ? WHERE id = ? AND state = ?",
+                (JobState.CANCELLED, self.clock(), job_id, JobState.QUEUED),
+            )
+            database.execute(
+                "UPDATE jobs SET cancel_requested = 1 WHERE id = ? AND state = ?", (job_id, JobState.RUNNING)
+            )
+        return self.get(job_id)
+
+    def retry(self, job_id: str) -> Job:
+        """Queue a failed or cancelled job again, with the same payload and so the same seeds."""
+        with self.store.transaction() as database:
+            changed = database.execute(
+                "UPDATE jobs SET state = ?, attempts = 0, cancel_requested = 0, error = NULL, finished = NULL, "
+                "position = (SELECT MAX(position) + 1 FROM jobs) WHERE id = ? AND state IN (?, ?)",
+                (JobState.QUEUED, job_id, JobState.FAILED, JobState.CANCELLED),
+            ).rowcount
+            if changed:
+                database.execute("DELETE FROM events WHERE job = ?", (job_id,))
+        job = self.get(job_id)
+        if not changed:
+            raise StudioError(f"Only a failed or cancelled job can be tried again; this one is {job.state}.")
+        return job
+
+    def claim(self) -> "Lease | None":
+        """Take the oldest waiting job, or None. What an earlier attempt reported is forgotten."""
+        self.reclaim()
+        token = uuid.uuid4().hex
+        now = self.clock()
+        with self.store.transaction() as database:
+            row = database.execute(
+                "UPDATE jobs SET state = ?, attempts = attempts + 1, lease = ?, lease_until = ? WHERE position = "
+                "(SELECT MIN(position) FROM jobs WHERE state = ?) RETURNING *",
+                (JobState.RUNNING, token, now + self.lease_seconds, JobState.QUEUED),
+            ).fetchone()
+            if row is None:
+                return None
+            database.execute("DELETE FROM events WHERE job = ?", (row["id"],))
+            database.execute("DELETE FROM previews WHERE job = ?", (row["id"],))
+        lease = Lease(self, _job(row), token)
+        lease.emit("started", attempt=lease.job.attempts)
+        return lease
+
+    def reclaim(self, *, worker_is_gone: bool = False) -> int:
+        """Put interrupted jobs back in the queue, with `worker_is_gone` before their leases end; return how many."""
+        now = self.clock()
+        expired = "state = ? AND (? OR lease_until < ?)"
+        which = (JobState.RUNNING, worker_is_gone, now)
+        with self.store.transaction() as database:
+            database.execute(
+                f"UPDATE jobs SET state = ?, lease = NULL, finished = ? WHERE cancel_requested AND {expired}",
+                (JobState.CANCELLED, now, *which),
+            )
+            database.execute(
+                f"UPDATE jobs SET state = ?, lease = NULL, finished = ?, error = ? WHERE attempts >= ? AND {expired}",
+                (JobState.FAILED, now, "The work was interrupted twice and stopped. Try again.", MAX_ATTEMPTS, *which),
+            )
+            return database.execute(
+                f"UPDATE jobs SET state = ?, lease = NULL WHERE {expired}", (JobState.QUEUED, *which)
+            ).rowcount
+
+    def has_work(self) -> bool:
+        return self.store.row("SELECT 1 FROM jobs WHERE state IN ('queued', 'running') LIMIT 1") is not None
+
+    def forget_old_events(self) -> None:
+        """Drop the events of jobs that ended long ago; their results stay."""
+        with self.store.transaction() as database:
+            database.execute(
+                "DELETE FROM events WHERE job IN (SELECT id FROM jobs WHERE finished < ?)",
+                (self.clock() - KEEP_EVENTS_SECONDS,),
+            )
+
+
+class Lease:
+    """The right to run one job; every write checks that it still holds, so no job is ever finished twice."""
+
+    def __init__(self, queue: JobQueue, job: Job, token: str) -> None:
+        self.queue = queue
+        self.job = job
+        self._token = token
+
+    def renew(self) -> None:
+        """Hold the job for another while; called from a heartbeat while it runs."""
+        with self.queue.store.transaction() as database:
+            self._hold(database)
+            database.execute(
+                "UPDATE jobs SET lease_until = ? WHERE lease = ?",
+                (self.queue.clock() + self.queue.lease_seconds, self._token),
+            )
+
+    def check(self) -> None:
+        """Raise Cancelled if the person asked for an end, LeaseLost if the job is no longer ours; for every step."""
+        row = self.queue.store.row("SELECT cancel_requested FROM jobs WHERE lease = ?", self._token)
+        if row is None:
+            raise LeaseLost
+        if row["cancel_requested"]:
+            raise Cancelled
+
+    def emit(self, kind: str, **data: Any) -> None:
+        """Report something to whoever watches."""
+        with self.queue.store.transaction() as database:
+            self._hold(database)
+            database.execute(
+                "INSERT INTO events (job, kind, data, created) VALUES (?, ?, ?, ?)",
+                (self.job.id, kind, json.dumps(data), self.queue.clock()),
+            )
+
+    def show_preview(self, slot: int, png: bytes) -> None:
+        """Keep the newest preview of output number `slot`."""
+        with self.queue.store.transaction() as database:
+            self._hold(database)
+            database.execute("INSERT OR REPLACE INTO previews VALUES (?, ?, ?)", (self.job.id, slot, png))
+
+    def finish(
+        self, result: Mapping[str, Any], *, record: Callable[[sqlite3.Connection], None] = lambda database: None
+    ) -> None:
+        """End the job well; what `record` writes is kept if and only if the job counts as done."""
+        with self.queue.store.transaction() as database:
+            self._hold(database)
+            record(database)
+            self._end(database, JobState.DONE, result=json.dumps(result))
+
+    def fail(self, message: str) -> None:
+        """End the job with a message for the person."""
+        with self.queue.store.transaction() as database:
+            self._hold(database)
+            self._end(database, JobState.FAILED, error=message)
+
+    def stop(self) -> None:
+        """End the job because the person asked for it."""
+        with self.queue.store.transaction() as database:
+            self._hold(database)
+            self._end(database, JobState.CANCELLED)
+
+    def _hold(self, database: sqlite3.Connection) -> None:
+        if database.execute("SELECT 1 FROM jobs WHERE lease = ?", (self._token,)).fetchone() is None:
+            raise LeaseLost
+
+    def _end(
+        self, database: sqlite3.Connection, state: JobState, *, result: str | None = None, error: str | None = None
+    ) -> None:
+        database.execute(
+            "UPDATE jobs SET state = ?, lease = NULL, result = ?, error = ?, finished = ? WHERE lease = ?",
+            (state, result, error, self.queue.clock(), self._token),
+        )
+        database.execute("DELETE FROM previews WHERE job = ?", (self.job.id,))
+
+
+def _job(row: sqlite3.Row) -> Job:
+    return Job(
+        id=row["id"],
+        kind=row["kind"],
+        payload=json.loads(row["payload"]),
+        state=JobState(row["state"]),
+        attempts=row["attempts"],
+        cancel_requested=bool(row["cancel_requested"]),
+        result=None if row["result"] is None else json.loads(row["result"]),
+        error=row["error"],
+    )

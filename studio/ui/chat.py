@@ -1,0 +1,233 @@
+"""The page on which a person talks with the model. Work lives in the job queue; the page asks, and shows what came."""
+
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any
+
+import streamlit as st
+
+from studio.ask import MAX_ATTACHMENTS, MAX_CHARACTERS, Upload, ask
+from studio.errors import StudioError
+from studio.history import ConversationRecord, Message
+from studio.jobs import Job, JobState
+from studio.live import LiveReply
+from studio.media_store import MAX_UPLOAD_BYTES
+from studio.options import ReplyOptions
+from studio.presets import DEFAULT_PRESET
+from studio.ui.frame import PageStudio, label, page_studio, show_text
+from studio.ui.messages import show_live, show_reply, show_request
+from studio.ui.settings import choose_options
+from studio.worker import ensure_worker
+
+POLL_SECONDS = 0.4
+LOOK_FOR_WORKER_SECONDS = 2.0
+FILE_TYPES = [
+    "png",
+    "jpg",
+    "jpeg",
+    "webp",
+    "gif",
+    "wav",
+    "flac",
+    "ogg",
+    "mp3",
+    "m4a",
+    "mp4",
+    "mov",
+    "webm",
+    "mkv",
+    "avi",
+]
+MARK = '<span class="studio-mark"><i></i><i></i><i></i><i></i></span>'
+HONEST_LABEL = (
+    "A tiny model in a tiny world: it knows sixteen simple things, six colours and four places, "
+    "and says so when something lies outside."
+)
+EXAMPLES = (
+    (":material/palette:", "Draw a red bell above a blue boat"),
+    (":material/music_note:", "Play a trumpet"),
+    (":material/animation:", "Show a green frog that bounces"),
+    (":material/auto_awesome:", "Draw a yellow bird at night and let me hear it"),
+)
+
+
+def show_chat() -> None:
+    """Show the whole page."""
+    studio = page_studio()
+    _wake_worker(studio)
+    conversation = _open_conversation(studio)
+    options = _show_sidebar(studio, conversation)
+    messages = studio.history.messages(conversation.id) if conversation else []
+    is_busy = _show_messages(studio, messages)
+    if not messages:
+        _show_empty_state(studio, conversation, options)
+    said = st.chat_input(
+        "Answering…" if is_busy else "Say, show or play something",
+        accept_file="multiple",
+        file_type=FILE_TYPES,
+        accept_audio=True,
+        max_chars=MAX_CHARACTERS,
+        max_upload_size=MAX_UPLOAD_BYTES // 2**20,
+        disabled=is_busy,
+        key="said",
+    )
+    if said:
+        files = list(said.files) + ([said.audio] if said.audio else [])
+        _ask(studio, conversation, said.text or "", files, options)
+
+
+def _wake_worker(studio: PageStudio) -> None:
+    """Let the model load while the person still thinks; once for every visit."""
+    if "woken" not in st.session_state:
+        st.session_state.woken = True
+        ensure_worker(studio.store.home, preset=DEFAULT_PRESET)
+
+
+def _open_conversation(studio: PageStudio) -> ConversationRecord | None:
+    """Return the conversation that the address names: a refreshed page comes back to where it was."""
+    conversation = st.query_params.get("c")
+    if conversation is None:
+        return None
+    try:
+        return studio.history.get(conversation)
+    except StudioError as error:
+        st.warning(label(str(error)), icon=":material/info:")
+        return None
+
+
+def _show_sidebar(studio: PageStudio, conversation: ConversationRecord | None) -> ReplyOptions:
+    with st.sidebar:
+        st.html(f'<div class="studio-brand">{MARK} Multimodal Studio</div>')
+        st.button("New conversation", icon=":material/add:", key="new", width="stretch", on_click=_go_to, args=(None,))
+        options = choose_options()
+        recent = studio.history.recent()
+        if recent:
+            show_text("Earlier conversations", kind="note")
+        for record in recent:
+            is_open = conversation is not None and record.id == conversation.id
+            st.button(
+                label(record.title),
+                key=f"history-{record.id}",
+                type="secondary" if is_open else "tertiary",
+                width="stretch",
+                on_click=_go_to,
+                args=(record.id,),
+            )
+        if conversation is not None and recent:
+            with st.popover("Delete this conversation", icon=":material/delete:", type="tertiary"):
+                show_text("Its messages go. Files that you downloaded stay.", kind="note")
+                st.button("Delete", key="delete", on_click=_delete, args=(studio, conversation.id))
+        show_text(HONEST_LABEL, kind="note")
+    return options
+
+
+def _go_to(conversation: str | None) -> None:
+    st.query_params.clear()
+    if conversation is not None:
+        st.query_params["c"] = conversation
+
+
+def _delete(studio: PageStudio, conversation: str) -> None:
+    studio.history.delete(conversation)
+    _go_to(None)
+
+
+def _show_empty_state(studio: PageStudio, conversation: ConversationRecord | None, options: ReplyOptions) -> None:
+    st.html(
+        f'<div class="studio-hero">{MARK}<h1>What shall we make?</h1>'
+        "<p>Write, or attach a picture, a sound or a video. The answer may be any of them too.</p></div>"
+    )
+    columns = st.columns(2, gap="small")
+    for number, (icon, text) in enumerate(EXAMPLES):
+        with columns[number % 2]:
+            if st.button(text, key=f"example-{number}", icon=icon, width="stretch"):
+                _ask(studio, conversation, text, [], options)
+    st.html(f'<div class="studio-note" style="text-align: center">{HONEST_LABEL}</div>')
+
+
+def _show_messages(studio: PageStudio, messages: Sequence[Message]) -> bool:
+    """Show the conversation; return whether a reply is under way."""
+    replies = {message.job: message for message in messages if message.role == "assistant"}
+    requests = [message for message in messages if message.role == "user"]
+    is_busy = False
+    for request in requests:
+        show_request(studio, request.content, job=request.job)
+        job = studio.queue.get(request.job)
+        if request.job in replies:
+            show_reply(studio, replies[request.job].content, job=job)
+        elif not job.state.is_final:
+            is_busy = True
+            _follow(job.id)
+        elif job.state != JobState.DONE:
+            _show_unanswered(studio, job, is_last=request is requests[-1])
+    return is_busy
+
+
+def _show_unanswered(studio: PageStudio, job: Job, *, is_last: bool) -> None:
+    if job.state == JobState.FAILED:
+        st.error(label(job.error or ""), icon=":material/error:")
+    else:
+        show_text("Stopped.", kind="note")
+    if is_last:
+        st.button("Try again", key=f"retry-{job.id}", icon=":material/refresh:", on_click=_retry, args=(studio, job.id))
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def _follow(job_id: str) -> None:
+    """Show a reply under way, from the job's events; when it ends, the whole page is shown anew."""
+    studio = page_studio()
+    job = studio.queue.get(job_id)
+    live: dict[str, LiveReply] = st.session_state.setdefault("live", {})
+    reply = live.setdefault(job_id, LiveReply())
+    for event in studio.queue.events(job_id, after=reply.last_event):
+        reply.apply(event)
+    if job.state.is_final:
+        del live[job_id]
+        st.rerun()
+    _look_for_worker(studio)
+    with st.container(key="live", gap="small"):
+        show_live(studio, reply, job=job)
+        st.button(
+            "Stopping…" if job.cancel_requested else "Stop",
+            key=f"stop-{job_id}",
+            icon=":material/stop_circle:",
+            disabled=job.cancel_requested,
+            on_click=_cancel,
+            args=(studio, job_id),
+        )
+
+
+def _cancel(studio: PageStudio, job_id: str) -> None:
+    studio.queue.cancel(job_id)
+
+
+def _retry(studio: PageStudio, job_id: str) -> None:
+    studio.queue.retry(job_id)
+
+
+def _look_for_worker(studio: PageStudio) -> None:
+    """Replace a worker that died: its interrupted job runs again."""
+    if monotonic() - st.session_state.get("looked", 0.0) > LOOK_FOR_WORKER_SECONDS:
+        st.session_state.looked = monotonic()
+        ensure_worker(studio.store.home, preset=DEFAULT_PRESET)
+
+
+def _ask(
+    studio: PageStudio,
+    conversation: ConversationRecord | None,
+    text: str,
+    files: Sequence[Any],
+    options: ReplyOptions,
+) -> None:
+    """Spool the files, queue the request and show the page anew; a mistake is told on the page."""
+    try:
+        if len(files) > MAX_ATTACHMENTS:
+            raise StudioError(f"A message takes up to {MAX_ATTACHMENTS} files; this one has {len(files)}. Remove some.")
+        uploads = [Upload(studio.media.spool(file), file.name) for file in files]
+        conversation = conversation or studio.history.create(DEFAULT_PRESET)
+        ask(studio.store, conversation=conversation.id, text=text, uploads=uploads, options=options)
+    except StudioError as error:
+        st.error(label(str(error)), icon=":material/error:")
+        return
+    _go_to(conversation.id)
+    st.rerun()

@@ -1,0 +1,102 @@
+"""Messages on the page: what was said, what was made, and a reply while it is being made."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from studio.history import Content
+from studio.jobs import Job
+from studio.live import LiveMedia, LiveReply, LiveText
+from studio.ui.frame import PageStudio, label, show_text
+
+MEDIA_WIDTH = 320
+ATTACHMENT_WIDTH = 180
+DOING: Mapping[str, str] = {"image": "Drawing", "audio": "Composing the sound", "video": "Animating"}
+MIME: Mapping[str, str] = {"image": "image/png", "audio": "audio/wav", "video": "video/mp4"}
+THINKING = '<div class="studio-thinking"><i></i><i></i><i></i>{}</div>'
+
+
+def show_request(studio: PageStudio, content: Content, *, job: str) -> None:
+    """Show what the person said, at the right."""
+    with st.container(key=f"said-{job}", horizontal_alignment="right", gap="small"):
+        for part in content:
+            match part["type"]:
+                case "text":
+                    show_text(part["text"], kind="said")
+                case "upload":
+                    show_text(f"{part['name']} (being read)", kind="chip")
+                case kind:
+                    show_media(studio, kind, part["media"], width=ATTACHMENT_WIDTH)
+
+
+def show_reply(studio: PageStudio, content: Content, *, job: Job) -> None:
+    """Show a finished reply: text and media in their order, each medium with its download."""
+    with st.container(key=f"reply-{job.id}", gap="small"):
+        for number, part in enumerate(content):
+            match part["type"]:
+                case "text":
+                    show_text(part["text"].strip(), kind="reply")
+                case "notice":
+                    show_text(part["text"], kind="note")
+                case "tokens":
+                    continue
+                case kind:
+                    show_media(studio, kind, part["media"], width=MEDIA_WIDTH)
+                    _show_download(studio, part, key=f"download-{job.id}-{number}")
+        show_text(f"seed {job.payload['options']['seed']}", kind="note")
+
+
+def show_media(studio: PageStudio, kind: str, media: str, *, width: int) -> None:
+    """Show a picture or a player; the studio's own files only, never what was uploaded."""
+    content = studio.media.path(media).read_bytes()
+    match kind:
+        case "image":
+            st.image(content, width=width)
+        case "audio":
+            st.audio(content, format=MIME["audio"], width=max(width, 260))
+        case "video":
+            st.video(content, format=MIME["video"], loop=True, width=width)
+        case _:
+            raise ValueError(f"A message shows text, images, sounds and videos, not {kind!r}.")
+
+
+def show_live(studio: PageStudio, reply: LiveReply, *, job: Job) -> None:
+    """Show a reply as far as it has come."""
+    for notice in reply.notices:
+        show_text(notice, kind="note")
+    for part in reply.parts:
+        if isinstance(part, LiveText):
+            show_text(part.text, kind="reply")
+        else:
+            _show_live_media(studio, part, job=job)
+    if reply.is_loading:
+        st.html(THINKING.format("Waking the model up"))
+    elif not reply.parts:
+        st.html(THINKING.format("Reading" if reply.request is None and job.attempts else "Thinking"))
+
+
+def _show_live_media(studio: PageStudio, part: LiveMedia, *, job: Job) -> None:
+    if part.media is not None:
+        show_media(studio, part.modality, part.media, width=MEDIA_WIDTH)
+        return
+    preview = studio.queue.preview(job.id, part.slot)
+    if preview is not None:
+        st.image(preview, width=MEDIA_WIDTH)
+    share = min(part.step / part.num_steps, 1.0) if part.num_steps else 0.0
+    st.progress(share, text=f"{DOING[part.modality]}, step {part.step} of {part.num_steps}")
+
+
+def _show_download(studio: PageStudio, part: Mapping[str, Any], *, key: str) -> None:
+    path = studio.media.path(part["media"])
+    st.download_button(
+        "Download",
+        path.read_bytes(),
+        file_name=f"{part['type']}-{part['media'][:8]}{path.suffix}",
+        mime=MIME[part["type"]],
+        key=key,
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+        help=label("The file carries its recipe: studio replay FILE makes it again."),
+    )

@@ -1,0 +1,61 @@
+"""Text becomes the ids that the towers were made for."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from encoders.imagebind_config import ImageBindConfig, TextConfig
+from encoders.text_tokens import clip_encode, file_encode, text_batch, train_tokenizer
+
+SENTENCES = ["a red bell above a blue boat", "the sound of a small bird", "画一个红色的铃铛"]
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> tuple[Path, TextConfig]:
+    path = tmp_path / "tokenizer.json"
+    vocab_size = train_tokenizer(SENTENCES, 290, path)
+    text = ImageBindConfig.tiny(vocab_size).text
+    assert text
+    return path, text
+
+
+def test_clip_ids_agree_with_the_released_code(golden: Path) -> None:
+    folder, text = golden / "imagebind_preprocess", ImageBindConfig.huge().text
+    assert text
+    prompts = json.loads((folder / "config.json").read_text())["prompts"]
+    expected = load_file(folder / "io.safetensors")["out.text_tokens"]
+    torch.testing.assert_close(text_batch(prompts, clip_encode(), text), expected)
+
+
+def test_rows_have_a_start_an_end_and_zeros(trained: tuple[Path, TextConfig]) -> None:
+    path, text = trained
+    ids = text_batch(["a red bell", ""], file_encode(path, text), text)
+    assert ids.shape == (2, text.context_length)
+    assert ids[1].tolist() == [text.start_id, text.end_id] + [0] * 22
+    assert ids[0, 0] == text.start_id
+    assert (ids == text.end_id).sum(dim=1).tolist() == [1, 1]
+
+
+def test_a_long_text_is_cut_before_its_end(trained: tuple[Path, TextConfig]) -> None:
+    path, text = trained
+    ids = text_batch(["bell " * 100], file_encode(path, text), text)
+    assert ids[0, -1] == text.end_id
+    assert (ids == text.end_id).sum() == 1
+
+
+def test_case_does_not_matter_and_any_script_is_readable(trained: tuple[Path, TextConfig]) -> None:
+    path, text = trained
+    encode = file_encode(path, text)
+    assert encode("A Red BELL") == encode("a red bell")
+    assert encode("铃铛🙂")
+    assert max(encode("铃铛🙂 <|end|>")) < text.start_id
+
+
+def test_a_tokenizer_too_large_for_its_tower_is_refused(trained: tuple[Path, TextConfig]) -> None:
+    path, text = trained
+    with pytest.raises(ValueError, match=r"has 290 tokens; .* vocab_size 200 has room for 198"):
+        file_encode(path, replace(text, vocab_size=200))

@@ -1,0 +1,102 @@
+"""The alignment model reads as the pipeline does, and its losses are those of the formulas."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional
+
+from encoders.modality import Modality
+from pipelines.any_to_any import AnyToAnyPipeline
+from pipelines.checkpoint import read_config
+from pipelines.prompt import encode_dialogue
+from training.alignment import AlignmentModel
+from training.config import StageOptions
+from training.data import Sample, WorldMedia, render, world_sample, world_samples
+from training.losses import IGNORED
+from training.parts import Parts, load_parts
+from training.prepare import prepare
+from training.sequences import SequenceSet
+
+
+@pytest.fixture(scope="module")
+def parts(untrained_folder: Path) -> Parts:
+    return load_parts(StageOptions(output=Path("unused"), preset=str(untrained_folder)))
+
+
+def prepared(parts: Parts, samples: list[Sample], cache: Path) -> SequenceSet:
+    return prepare(samples, parts.core, parts.encoders, parts.decoders, cache)
+
+
+def test_hidden_states_are_the_pipelines_own(parts: Parts, tmp_path: Path) -> None:
+    sample = world_sample(3, "train", "animate_seen")
+    data = prepared(parts, [sample], tmp_path)
+    model = AlignmentModel(parts.core, parts.inputs, parts.outputs)
+    _, states = model.read(data.collate([0]))
+
+    pipe: AnyToAnyPipeline = parts.pipe
+    pieces = []
+    for item in encode_dialogue(sample.messages, parts.core.tokenizer, parts.core.signals).items:
+        if isinstance(item, int):
+            pieces.append(parts.core.embed([item]))
+        else:
+            assert isinstance(item.media, WorldMedia)
+            pieces.append(pipe.embed_media(render(item.media)))
+    wanted = parts.core(torch.cat(pieces).unsqueeze(0))
+    torch.testing.assert_close(states, wanted, rtol=0, atol=5e-3)  # features are cached in half precision
+
+
+def test_padding_changes_nothing(parts: Parts, tmp_path: Path) -> None:
+    data = prepared(parts, world_samples("talk", 6, 0, "train"), tmp_path)
+    model = AlignmentModel(parts.core, parts.inputs, parts.outputs)
+    _, together = model.read(data.collate(range(6)))
+    for row, sequence in enumerate(data.sequences):
+        _, alone = model.read(data.collate([row]))
+        torch.testing.assert_close(together[row, : len(sequence)], alone[0], rtol=1e-4, atol=1e-5)
+
+
+def test_the_loss_is_cross_entropy_and_weighted_distances(parts: Parts, tmp_path: Path) -> None:
+    data = prepared(parts, world_samples("make", 6, 0, "train"), tmp_path)
+    units = data.units()
+    model = AlignmentModel(parts.core, {}, parts.outputs, distance_weight=0.5, units=units)
+    batch = data.collate(range(6))
+    losses = model(batch)
+    embeddings, states = model.read(batch)
+    logits = parts.core.logits(states)
+    entropy = functional.cross_entropy(
+        logits[:, :-1].flatten(0, 1), batch.labels[:, 1:].flatten(), ignore_index=IGNORED
+    )
+    torch.testing.assert_close(losses["cross_entropy"], entropy)
+    distances = [value for name, value in losses.items() if name.endswith("_distance")]
+    assert len(distances) == 3
+    torch.testing.assert_close(losses["loss"], entropy + 0.5 * sum(distances))
+    made = model.conditions(batch, embeddings, states)[Modality.IMAGE]["prompt_embeds"]
+    apart = made - batch.signals[Modality.IMAGE].values["prompt_embeds"]
+    wanted = torch.linalg.vector_norm(apart, dim=-1).mean() / units[Modality.IMAGE]["prompt_embeds"]
+    torch.testing.assert_close(losses["image_distance"], wanted)
+
+
+def test_only_what_is_chosen_trains_and_always_gets_a_gradient(parts: Parts, tmp_path: Path) -> None:
+    data = prepared(parts, world_samples("describe", 1, 0, "train"), tmp_path)  # images alone
+    model = AlignmentModel(parts.core, parts.inputs, parts.outputs)
+    chosen = [*model.inputs.parameters(), parts.core.input_rows]
+    model.train_only(chosen)
+    model(data.collate([0]))["loss"].backward()
+    assert all(parameter.grad is not None for parameter in chosen)
+    others = [parameter for parameter in model.parameters() if not any(parameter is one for one in chosen)]
+    assert others and all(parameter.grad is None for parameter in others)
+
+
+def test_an_unknown_encoder_is_named(untrained_folder: Path) -> None:
+    options = StageOptions(output=Path("unused"), preset=str(untrained_folder))
+    with pytest.raises(ValueError, match="no encoder 'clip'; it has: imagebind"):
+        load_parts(options, encoder="clip")
+
+
+def test_fresh_parts_are_the_same_every_time(untrained_folder: Path) -> None:
+    options = StageOptions(output=Path("unused"), preset=str(untrained_folder), fresh=True)
+    one, other = load_parts(options), load_parts(replace(options, fresh=False))
+    for name, value in one.pipe.input_projections.state_dict().items():
+        torch.testing.assert_close(other.pipe.input_projections.state_dict()[name], value, rtol=0, atol=0)
+    assert read_config(untrained_folder).has_adapter is False

@@ -1,0 +1,71 @@
+"""The losses against torch's own and against the original's formula."""
+
+import pytest
+import torch
+from diffusers import DDPMScheduler
+from torch.nn import functional
+
+from training.losses import (
+    DISTANCES,
+    IGNORED,
+    condition_distance,
+    denoising_loss,
+    denoising_target,
+    token_cross_entropy,
+)
+
+
+def test_ignored_labels_do_not_count() -> None:
+    logits = torch.randn(4, 7)
+    labels = torch.tensor([1, IGNORED, 3, IGNORED])
+    torch.testing.assert_close(
+        token_cross_entropy(logits, labels), functional.cross_entropy(logits[[0, 2]], labels[[0, 2]])
+    )
+
+
+def test_nothing_to_learn_costs_nothing_and_keeps_the_graph() -> None:
+    logits = torch.randn(2, 7, requires_grad=True)
+    loss = token_cross_entropy(logits, torch.full((2,), IGNORED))
+    loss.backward()
+    assert loss.item() == 0 and logits.grad is not None and not logits.grad.any()
+
+
+def test_euclidean_is_the_mean_length_of_the_differences() -> None:
+    given, wanted = torch.randn(3, 5, 8), torch.randn(3, 5, 8)
+    lengths = [(given[b, q] - wanted[b, q]).square().sum().sqrt() for b in range(3) for q in range(5)]
+    torch.testing.assert_close(condition_distance(given, wanted), torch.stack(lengths).mean())
+
+
+@pytest.mark.parametrize("kind", DISTANCES)
+def test_equal_conditions_are_at_distance_zero_with_a_finite_gradient(kind: str) -> None:
+    given = torch.randn(2, 3, 4, requires_grad=True)
+    distance = condition_distance(given, given.detach().clone(), kind)  # type: ignore[arg-type]
+    distance.backward()
+    assert abs(distance.item()) < 1e-6
+    assert given.grad is not None and bool(torch.isfinite(given.grad).all())
+
+
+def test_shapes_that_differ_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"gives \(2, 3, 4\), the decoder wants \(2, 5, 4\)"):
+        condition_distance(torch.zeros(2, 3, 4), torch.zeros(2, 5, 4))
+
+
+def test_unknown_distances_are_refused() -> None:
+    with pytest.raises(ValueError, match="euclidean"):
+        condition_distance(torch.zeros(1, 2), torch.zeros(1, 2), "manhattan")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction", "sample"])
+def test_a_perfect_denoiser_has_no_loss(prediction: str) -> None:
+    scheduler = DDPMScheduler(num_train_timesteps=100, prediction_type=prediction)
+    latents, noise, times = torch.randn(3, 4, 8, 8), torch.randn(3, 4, 8, 8), torch.tensor([5, 50, 99])
+    target = denoising_target(scheduler, latents, noise, times)
+    assert denoising_loss(lambda noisy, at: target, scheduler, latents, noise, times).item() == 0
+
+
+def test_the_velocity_is_that_of_salimans_and_ho() -> None:
+    scheduler = DDPMScheduler(num_train_timesteps=100, prediction_type="v_prediction")
+    latents, noise, times = torch.randn(2, 4), torch.randn(2, 4), torch.tensor([3, 70])
+    alpha = scheduler.alphas_cumprod[times].sqrt().unsqueeze(1)
+    sigma = (1 - scheduler.alphas_cumprod[times]).sqrt().unsqueeze(1)
+    torch.testing.assert_close(denoising_target(scheduler, latents, noise, times), alpha * noise - sigma * latents)

@@ -1,0 +1,77 @@
+"""Train the small CLIP (pictures and text) and save it in open_clip's own folder format.
+
+    python -m training.foundation.clip --output runs/clip
+"""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from encoders.clip import ClipPixels, clip_tokenizer, create_clip, save_clip, tiny_clip_config
+from encoders.text_tokens import train_tokenizer
+from encoders.transforms import image_batch
+from training.foundation.command import options_of, parser, run, save_grid
+from training.foundation.pairs import contrastive_loss, matches, pictures, top1
+from training.foundation.tokenizers import captions
+from training.loop import Batch, LoopOptions
+
+LOOP = LoopOptions(steps=0, learning_rate=6e-4, warmup_steps=200, weight_decay=0.05, precision="bf16", ema_decay=0.998)
+VOCABULARY = 600
+IMAGE_SIZE = 64
+
+
+def config_of(vocab_size: int) -> dict[str, Any]:
+    """open_clip's model config at the size of the embedded preset."""
+    config = tiny_clip_config(vocab_size)
+    config["vision_cfg"] |= {"width": 128, "layers": 6, "head_width": 32}
+    config["text_cfg"] |= {"width": 128, "heads": 4, "layers": 3}
+    return config
+
+
+def loss_of(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    """CLIP's loss with every match a positive."""
+    image, text, scale = model(batch["images"], batch["ids"])[:3]
+    loss = contrastive_loss(image, text, batch["same"], scale.clamp(max=60.0))
+    return {"loss": loss, "top1": top1(image, text, batch["same"]), "scale": scale}
+
+
+def main() -> None:
+    """Train, and save `<output>/clip`, which stock open_clip loads with the schema local-dir."""
+    arguments = parser(__doc__ or "", steps=2500, batch_size=64).parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(arguments.seed)
+    tokens = (arguments.init_from or arguments.output) / "tokenizer.json"
+    if not tokens.is_file():
+        train_tokenizer(captions(20000), VOCABULARY, tokens)
+    tokenizer = clip_tokenizer(tokens)
+    config = config_of(len(tokenizer))
+    model = create_clip(config)
+    if arguments.init_from:
+        model.load_state_dict({n: v.float() for n, v in load_file(arguments.init_from / "open_clip_model.safetensors").items()})
+    pixels = ClipPixels(image_size=IMAGE_SIZE)
+
+    def batch(step: int, side_seed: int = 0) -> Batch:
+        rng = random.Random(f"clip {arguments.seed} {side_seed} {step}")
+        images, texts, scenes = pictures(rng, arguments.batch_size)
+        length = config["text_cfg"]["context_length"]
+        ids = tokenizer(texts, padding="max_length", max_length=length, truncation=True, return_tensors="pt").input_ids
+        return {"images": image_batch(torch.from_numpy(images), pixels), "ids": ids, "same": matches(scenes)}
+
+    def preview(path: Path) -> None:
+        given = {name: value.to(next(model.parameters()).device) for name, value in batch(0, side_seed=1).items()}
+        image, text = model(given["images"], given["ids"])[:2]
+        grey = (normalize(image.float(), dim=-1) @ normalize(text.float(), dim=-1).T).clamp(0, 1).mul(255).byte().cpu().numpy()
+        save_grid(np.repeat(grey[None, ..., None], 3, axis=-1), path, columns=1, scale=8)
+
+    run(model, batch, loss_of, options_of(arguments, LOOP), arguments, preview)
+    save_clip(model, config, tokenizer, arguments.output / "clip")
+
+
+if __name__ == "__main__":
+    main()

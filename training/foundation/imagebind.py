@@ -1,0 +1,149 @@
+"""Train the small ImageBind: vision (pictures and videos), text and audio bound contrastively.
+
+    python -m training.foundation.imagebind --sounds runs/vocoder --output runs/imagebind
+
+Pictures, videos and sounds are each bound to their captions, and sounds to pictures of their thing, as in Girdhar 2023.
+"""
+
+import random
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from encoders.imagebind import save_imagebind
+from encoders.imagebind_config import ImageBindConfig
+from encoders.imagebind_model import ImageBind
+from encoders.text_tokens import file_encode, text_batch, train_tokenizer
+from encoders.transforms import audio_batch, image_batch, video_batch
+from training.foundation.command import options_of, parser, run, save_grid
+from training.foundation.mel import sound_pool, sound_scene, waveforms
+from training.foundation.pairs import contrastive_loss, matches, pictures, top1, videos
+from training.foundation.tokenizers import captions
+from training.loop import Batch, LoopOptions
+from training.world.captions import caption
+from training.world.pictures import render_image
+from training.world.scene import Scene
+from training.world.split import draw
+
+LOOP = LoopOptions(steps=0, learning_rate=6e-4, warmup_steps=200, weight_decay=0.05, precision="bf16", ema_decay=0.998)
+VOCABULARY = 600
+SCALE = 20.0  # of the cosines in every contrastive loss
+
+
+def config_of(vocab_size: int) -> ImageBindConfig:
+    """The sizes of the embedded preset: every tower 128 wide."""
+    base = ImageBindConfig.tiny(vocab_size)
+    assert base.vision is not None and base.text is not None and base.audio is not None
+    return replace(
+        base,
+        vision=replace(base.vision, width=128, num_blocks=6, num_heads=4),
+        text=replace(base.text, width=128, num_blocks=3, num_heads=4),
+        audio=replace(base.audio, width=128, num_blocks=4, num_heads=4, stride=16),
+    )
+
+
+class Binding(nn.Module):
+    """All towers as one forward pass."""
+
+    def __init__(self, model: ImageBind) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Named inputs, several of which may go through one tower -> their pooled vectors."""
+        towers = {"images": "vision", "bound": "vision", "videos": "vision", "audio": "audio"}
+        pooled = {name: self.model.run(tower, batch[name]).pooled for name, tower in towers.items()}
+        texts = self.model.run("text", torch.cat([batch[f"{name}_text"] for name in ("images", "videos", "audio")])).pooled
+        sizes = [len(batch[name]) for name in ("images", "videos", "audio")]
+        return pooled | dict(zip(("images_text", "videos_text", "audio_text"), texts.split(sizes), strict=True))
+
+
+def loss_of(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    """The four contrastive losses, and how often the nearest caption is the right one."""
+    vectors = model(batch)
+    scale = torch.tensor(SCALE)
+    losses = {
+        name: contrastive_loss(vectors[name], vectors[f"{name}_text"], batch[f"{name}_same"], scale)
+        for name in ("images", "videos", "audio")
+    }
+    losses["bound"] = contrastive_loss(vectors["audio"], vectors["bound"], batch["audio_same"], scale)
+    right = {f"{name}_top1": top1(vectors[name], vectors[f"{name}_text"], batch[f"{name}_same"]) for name in ("images", "videos", "audio")}
+    return {"loss": losses["images"] * 2 + losses["videos"] + 0.5 * (losses["audio"] + losses["bound"]), **losses, **right}
+
+
+def main() -> None:
+    """Train, and save `<output>/imagebind` as encoders.imagebind reads it."""
+    made = parser(__doc__ or "", steps=2500, batch_size=48)
+    made.add_argument("--sounds", type=Path, required=True, help="folder that keeps the pool of sounds")
+    made.add_argument("--pool", type=int, default=1800, help="sounds rendered once")
+    arguments = made.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(arguments.seed)
+    tokens = arguments.output / "tokenizer.json"
+    if arguments.init_from:
+        shutil.copy(arguments.init_from / "tokenizer.json", tokens)
+    vocab_size = train_tokenizer(captions(20000), VOCABULARY, tokens) if not tokens.is_file() else _vocab_size(tokens)
+    config = config_of(vocab_size)
+    assert config.vision is not None and config.text is not None and config.audio is not None
+    vision, text, audio = config.vision, config.text, config.audio
+    model = ImageBind(config)
+    if arguments.init_from:
+        model.load_state_dict({name: value.float() for name, value in load_file(arguments.init_from / "model.safetensors").items()})
+    encode = file_encode(tokens, text)
+    sounds = sound_pool(arguments.sounds, size=arguments.pool, seed=0, workers=arguments.workers)
+
+    def batch(step: int, side_seed: int = 0) -> Batch:
+        rng = random.Random(f"imagebind {arguments.seed} {side_seed} {step}")
+        images, image_texts, image_scenes = pictures(rng, arguments.batch_size)
+        frames, video_texts, video_scenes = videos(rng, arguments.batch_size // 4)
+        places = [rng.randrange(len(sounds)) for _ in range(arguments.batch_size // 2)]
+        heard = [sound_scene(0, place)[0] for place in places]
+        shown = [_with_thing_of(scene, rng) for scene in heard]
+        return {
+            "images": image_batch(torch.from_numpy(images), vision),
+            "images_text": text_batch(image_texts, encode, text),
+            "images_same": matches(image_scenes),
+            "videos": video_batch(torch.from_numpy(frames), vision),
+            "videos_text": text_batch(video_texts, encode, text),
+            "videos_same": matches(video_scenes),
+            "audio": audio_batch(waveforms(sounds, places), audio),
+            "audio_text": text_batch([caption(scene, rng.getrandbits(31), kind="audio") for scene in heard], encode, text),
+            "audio_same": matches(heard),
+            "bound": image_batch(torch.from_numpy(np.stack([render_image(scene, rng.getrandbits(31)) for scene in shown])), vision),
+        }
+
+    def preview(path: Path) -> None:
+        given = {name: value.to(next(model.parameters()).device) for name, value in batch(0, side_seed=1).items()}
+        vectors = Binding(model)(given)
+        cosines = normalize(vectors["images"].float(), dim=-1) @ normalize(vectors["images_text"].float(), dim=-1).T
+        grey = ((cosines.clamp(0, 1)) * 255).byte().cpu().numpy()
+        save_grid(np.repeat(grey[None, ..., None], 3, axis=-1), path, columns=1, scale=8)
+
+    run(Binding(model), batch, loss_of, options_of(arguments, LOOP), arguments, preview)
+    save_imagebind(model, arguments.output / "imagebind")
+    shutil.copy(tokens, arguments.output / "imagebind" / "tokenizer.json")
+
+
+def _with_thing_of(heard: Scene, rng: random.Random) -> Scene:
+    """A picture's scene that shows the thing that is heard."""
+    while True:
+        scene = draw(rng, "one", "train")
+        if scene.thing.name == heard.thing.name:
+            return scene
+
+
+def _vocab_size(path: Path) -> int:
+    from tokenizers import Tokenizer
+
+    return int(Tokenizer.from_file(str(path)).get_vocab_size()) + 2
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""The losses of the alignment stages, each a function of tensors alone."""
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import torch
+from diffusers import DDPMScheduler
+from torch import Tensor
+from torch.nn import functional
+
+Distance = Literal["euclidean", "mse", "cosine", "smooth"]
+IGNORED = -100  # the label of a position that teaches nothing, torch's default
+
+_DISTANCES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "euclidean": lambda given, wanted: torch.linalg.vector_norm(given - wanted, dim=-1).mean(),
+    "mse": functional.mse_loss,
+    "cosine": lambda given, wanted: (1 - functional.cosine_similarity(given, wanted, dim=-1)).mean(),
+    "smooth": functional.smooth_l1_loss,
+}
+DISTANCES = tuple(_DISTANCES)
+
+
+def token_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """(P, vocabulary), (P,) -> scalar; positions labelled IGNORED do not count, and nothing to learn costs 0."""
+    if not bool((labels != IGNORED).any()):
+        return logits.sum() * 0.0
+    return functional.cross_entropy(logits.float(), labels, ignore_index=IGNORED)
+
+
+def condition_distance(given: Tensor, wanted: Tensor, kind: Distance = "euclidean", *, unit: float = 1.0) -> Tensor:
+    """(B, Q, D) or (B, D), the same -> scalar: how far projected signals lie from the decoder's own condition.
+
+    "euclidean" is NExT-GPT's: the mean over vectors of sqrt(sum_d (given - wanted)^2). Lengths are measured in `unit`s.
+    """
+    if given.shape != wanted.shape:
+        raise ValueError(f"The projection gives {tuple(given.shape)}, the decoder wants {tuple(wanted.shape)}.")
+    if kind not in _DISTANCES:
+        raise ValueError(f"No distance {kind!r}; there are: {', '.join(DISTANCES)}.")
+    return _DISTANCES[kind](given.float() / unit, wanted.float() / unit)
+
+
+def denoising_loss(
+    predict: Callable[[Tensor, Tensor], Tensor], scheduler: DDPMScheduler, latents: Tensor, noise: Tensor, times: Tensor
+) -> Tensor:
+    """Mean squared error of a frozen denoiser, `predict(noisy latents, times (B,))`, against what its scheduler says it predicts.
+
+    latents, noise (B, ...); Ho et al. 2020 for "epsilon", Salimans and Ho 2022 for "v_prediction".
+    """
+    noisy = scheduler.add_noise(latents, noise, times)
+    given = predict(noisy, times).float()
+    return functional.mse_loss(given, denoising_target(scheduler, latents, noise, times))
+
+
+def denoising_target(scheduler: DDPMScheduler, latents: Tensor, noise: Tensor, times: Tensor) -> Tensor:
+    """(B, ...) -> (B, ...): what a denoiser of this scheduler is trained to predict."""
+    kind = scheduler.config["prediction_type"]
+    if kind == "epsilon":
+        return noise
+    if kind == "v_prediction":
+        return scheduler.get_velocity(latents, noise, times)
+    if kind == "sample":
+        return latents
+    raise ValueError(
+        f"No denoising loss for a scheduler that predicts {kind!r}; wanted epsilon, v_prediction or sample."
+    )

@@ -1,0 +1,139 @@
+"""Tokenised dialogues as flat arrays, their batches by length, and the padded batch that a stage's model takes.
+
+A sequence's ids hold MEDIA where an encoder's features stand; its labels hold what each position should say, or IGNORED.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from encoders.modality import Modality
+from training.features import Table, spread
+from training.losses import IGNORED
+
+MEDIA = -1  # the id at a position that holds an encoder's feature
+_BUCKET_BATCHES = 16  # batches drawn together, sorted by length among themselves
+
+Ids = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Something at a position: a medium's features (`item` in the table of its modality) or a signal run (`item`: its condition)."""
+
+    modality: Modality
+    start: int
+    item: int
+
+
+@dataclass(frozen=True, eq=False)
+class TokenSequence:
+    """ids (T,), labels (T,), where media stand and where signal runs stand."""
+
+    ids: Ids
+    labels: Ids
+    media: tuple[Slot, ...] = ()
+    signals: tuple[Slot, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.ids.shape != self.labels.shape:
+            raise ValueError(f"{self.ids.shape[0]} ids came with {self.labels.shape[0]} labels.")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """Values for some rows of a batch: starts (M,) are flat positions row * T + start; values have M leading."""
+
+    starts: Tensor
+    values: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class TokenBatch:
+    """ids (B, T) and labels (B, T), padded on the right with 0 and IGNORED, and what stands where."""
+
+    ids: Tensor
+    labels: Tensor
+    media: Mapping[Modality, Placed]
+    signals: Mapping[Modality, Placed]
+    num_tokens: int
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceSet:
+    """Sequences with the tables of frozen values that they point into."""
+
+    sequences: Sequence[TokenSequence]
+    features: Mapping[Modality, Table]
+    conditions: Mapping[Modality, Table]
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    def units(self) -> dict[Modality, dict[str, float]]:
+        """The spread of each decoder's conditions: a distance of 1 is that of who knows nothing of the caption.
+
+        Where all captions are the same, there is no spread, and lengths stay as they are.
+        """
+        spreads = {modality: spread(table) for modality, table in self.conditions.items()}
+        return {m: {name: far if far > 1e-6 else 1.0 for name, far in of.items()} for m, of in spreads.items()}
+
+    def collate(self, indices: Sequence[int], device: torch.device | None = None) -> TokenBatch:
+        """Pad some sequences into a batch and fetch what they point at."""
+        chosen = [self.sequences[index] for index in indices]
+        length = max(len(sequence) for sequence in chosen)
+        ids = np.zeros((len(chosen), length), dtype=np.int64)
+        labels = np.full((len(chosen), length), IGNORED, dtype=np.int64)
+        for row, sequence in enumerate(chosen):
+            ids[row, : len(sequence)] = sequence.ids
+            labels[row, : len(sequence)] = sequence.labels
+        return TokenBatch(
+            torch.from_numpy(ids).to(device),
+            torch.from_numpy(labels).to(device),
+            _place([sequence.media for sequence in chosen], self.features, length, device),
+            _place([sequence.signals for sequence in chosen], self.conditions, length, device),
+            sum(len(sequence) for sequence in chosen),
+        )
+
+
+def batch_indices(lengths: Sequence[int], batch_size: int, seed: int, step: int) -> Ids:
+    """The (batch_size,) sequences of a step (from 0), a pure function of the arguments.
+
+    Every epoch is a new shuffle; within windows of some batches, sequences of like length share a batch, and the batches of
+    a window come in random order. A last incomplete batch of an epoch is dropped, unless it is all there is.
+    """
+    if not lengths:
+        raise ValueError("There is nothing to train on.")
+    size = min(batch_size, len(lengths))
+    per_epoch = len(lengths) // size
+    epoch, number = divmod(step, per_epoch)
+    order = np.random.default_rng((seed, epoch)).permutation(len(lengths))[: per_epoch * size]
+    window, inside = divmod(number, _BUCKET_BATCHES)
+    members = order[window * _BUCKET_BATCHES * size : (window + 1) * _BUCKET_BATCHES * size]
+    members = members[np.argsort(np.asarray(lengths)[members], kind="stable")]
+    shuffled = np.random.default_rng((seed, epoch, window)).permutation(len(members) // size)
+    chosen = int(shuffled[inside])
+    return members[chosen * size : (chosen + 1) * size]
+
+
+def _place(
+    slots: Sequence[Sequence[Slot]], tables: Mapping[Modality, Table], length: int, device: torch.device | None
+) -> dict[Modality, Placed]:
+    found: dict[Modality, list[tuple[int, int]]] = {}
+    for row, mine in enumerate(slots):
+        for slot in mine:
+            found.setdefault(slot.modality, []).append((row * length + slot.start, slot.item))
+    return {
+        modality: Placed(
+            torch.tensor([start for start, _ in places], device=device),
+            {name: value.to(device) for name, value in tables[modality][[item for _, item in places]].items()},
+        )
+        for modality, places in found.items()
+    }

@@ -1,0 +1,151 @@
+"""How an alignment stage runs: the loop with its log, TensorBoard and previews, then the finished model; and its progress bar."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from torch import nn
+from torch.utils.tensorboard import SummaryWriter
+
+from training.alignment import AlignmentModel
+from training.checkpointing import latest_checkpoint, write_atomically
+from training.config import StageOptions
+from training.features import Progress as ProgressCallback
+from training.loop import Batch, Step, fit
+from training.sequences import SequenceSet, batch_indices
+
+LOG_EVERY = 10  # steps between two lines of the log
+CHECKPOINTS = "checkpoints"
+
+PreviewRow = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """A stage made ready: what trains on what, what is shown as it goes, and how the finished model is saved."""
+
+    name: str
+    model: AlignmentModel
+    data: SequenceSet
+    preview: Callable[[], Sequence[PreviewRow]]
+    save: Callable[[], None]
+
+
+def run_stage(stage: Stage, options: StageOptions) -> Iterator[Step]:
+    """Train a stage step by step; write `log.jsonl`, `tensorboard/` and `checkpoints/` in the output, at the end the model.
+
+    A line of the log is {"step", "losses", "learning_rate", "steps_per_second", "tokens_per_second", "time"} or
+    {"step", "preview": [...]}; the first is {"stage", "options"}. A resume cuts off what lies behind its checkpoint.
+    """
+    folder = options.output / CHECKPOINTS
+    lengths = [len(sequence) for sequence in stage.data.sequences]
+
+    def batch_of(step: int) -> Batch:
+        return {"indices": torch.from_numpy(batch_indices(lengths, options.batch_size, options.seed, step))}
+
+    def loss_of(model: nn.Module, batch: Batch) -> Mapping[str, torch.Tensor]:
+        indices = batch["indices"]
+        losses: Mapping[str, torch.Tensor] = model(stage.data.collate(indices.tolist(), indices.device))
+        return losses
+
+    is_main = PartialState().is_main_process
+    checkpoint = latest_checkpoint(folder) if options.resume else None
+    number = int(checkpoint.name.removeprefix("step-")) if checkpoint is not None else 0
+    log = _Log(options, stage.name, number) if is_main else None
+    try:
+        for step in fit(stage.model, batch_of, loss_of, options.loop, folder, resume=options.resume):
+            number = step.number
+            if log is not None:
+                log.add(step)
+                if number % options.preview_every == 0 and not step.is_last:
+                    log.show(number, _preview(stage))
+            yield step
+        if log is not None:
+            stage.save()
+            log.show(number, _preview(stage))
+    finally:
+        if log is not None:
+            log.close()
+
+
+def check_output(options: StageOptions) -> None:
+    """Raise FileExistsError, before anything is computed, if the output holds a training that is not to be resumed."""
+    if not options.resume and latest_checkpoint(options.output / CHECKPOINTS) is not None:
+        raise FileExistsError(
+            f"{options.output} holds a training already: resume it (--resume) or choose another output folder."
+        )
+
+
+def _preview(stage: Stage) -> Sequence[PreviewRow]:
+    stage.model.eval()
+    with torch.no_grad():
+        return stage.preview()
+
+
+class _Log:
+    """log.jsonl and TensorBoard of one run."""
+
+    def __init__(self, options: StageOptions, name: str, done: int) -> None:
+        """Open the files of a run that goes on after step `done`."""
+        options.output.mkdir(parents=True, exist_ok=True)
+        self.path = options.output / "log.jsonl"
+        lines = self.path.read_text().splitlines() if done and self.path.is_file() else []
+        kept = [line for line in lines if json.loads(line).get("step", 0) <= done]
+        header = json.dumps({"stage": name, "options": asdict(options), "time": time.time()}, default=str)
+        write_atomically(self.path, "\n".join([*kept, header]) + "\n")
+        self.file = self.path.open("a")
+        self.board = SummaryWriter(str(options.output / "tensorboard"), purge_step=done + 1)  # type: ignore[no-untyped-call]
+        self.tokens, self.began = 0.0, time.monotonic()
+
+    def add(self, step: Step) -> None:
+        losses = dict(step.losses)
+        self.tokens += losses.pop("tokens")
+        if step.number % LOG_EVERY and not step.is_last:
+            return
+        spent = max(time.monotonic() - self.began, 1e-9)
+        speeds = {"steps_per_second": round(step.rate, 3), "tokens_per_second": round(self.tokens / spent, 1)}
+        rounded = {key: round(value, 6) for key, value in losses.items()}
+        self._write(
+            {"step": step.number, "losses": rounded, "learning_rate": step.learning_rate, **speeds, "time": time.time()}
+        )
+        for key, value in losses.items():
+            self.board.add_scalar(key, value, step.number)  # type: ignore[no-untyped-call]
+
+    def show(self, step: int, rows: Sequence[PreviewRow]) -> None:
+        self._write({"step": step, "preview": list(rows)})
+
+    def close(self) -> None:
+        self.file.close()
+        self.board.close()  # type: ignore[no-untyped-call]
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        self.file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        self.file.flush()
+
+
+def follow(run: Callable[[ProgressCallback], Iterator[Step]], total: int) -> None:
+    """Exhaust a stage's steps under progress bars, which only the main process shows."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, disable=not PartialState().is_main_process) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def show(what: str, done: int, of: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=of)
+            progress.update(tasks[what], completed=done)
+
+        for step in run(show):
+            show("train", step.number, total)
+            progress.update(tasks["train"], description=f"train (loss {step.losses['loss']:.3f})")

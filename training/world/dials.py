@@ -1,0 +1,29 @@
+"""The parameters of a sound, drawn on scales that keep a band for held-out sounds (see split.py)."""
+
+import numpy as np
+
+from training.world.split import SOUND_BAND, Side
+
+
+class Dials:
+    """The parameters of one sound, each drawn on a scale from 0 to 1.
+
+    In training no dial stands inside `SOUND_BAND`. In a held-out sound the first dial, the most audible one, always does;
+    the others stand anywhere.
+    """
+
+    def __init__(self, rng: np.random.Generator, side: Side) -> None:
+        self._rng, self._side = rng, side
+        self.positions: dict[str, float] = {}
+
+    def turn(self, name: str, lowest: float, highest: float) -> float:
+        """Draw a dial and return its value, from `lowest` to `highest` in equal ratios."""
+        low, high = SOUND_BAND
+        position = self._rng.uniform()
+        if self._side == "train":
+            position *= 1 - (high - low)
+            position += (high - low) if position >= low else 0.0
+        elif not self.positions:
+            position = low + position * (high - low)
+        self.positions[name] = position
+        return float(lowest * (highest / lowest) ** position)
