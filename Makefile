@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: install run test test-browser lint fix evaluate clean
+.PHONY: install run test test-browser lint fix evaluate readme clean
 
 install: .venv/installed
 
@@ -34,6 +34,9 @@ fix: install
 
 evaluate: install
 	$(BIN)/studio evaluate --preset tiny
+
+readme: install
+	$(BIN)/python tests/readme_tree.py
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

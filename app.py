@@ -3,8 +3,8 @@
 import streamlit as st
 
 from studio.ui.chat import show_chat
-from studio.ui.frame import open_page
+from studio.ui.frame import ICON, open_page
 
-st.set_page_config(page_title="Multimodal Studio", page_icon=":material/graphic_eq:", layout="centered")
+st.set_page_config(page_title="Multimodal Studio", page_icon=ICON.read_text(encoding="utf-8"), layout="centered")
 open_page()
 show_chat()

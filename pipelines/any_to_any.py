@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,9 +34,10 @@ from pipelines.checkpoint import (
 from pipelines.core import LanguageCore
 from pipelines.decoders import load_decoder
 from pipelines.decoders.base import MAX_SEED, DecodeOptions, Decoder
-from pipelines.events import MediaStep, Reply
+from pipelines.events import MediaStep
 from pipelines.loading import load_adapter, load_language_model, save_adapter
 from pipelines.options import GenerationOptions
+from pipelines.outputs import conversion
 from pipelines.presets import preset_folder
 from pipelines.projections import ConditionProjection, InputProjection
 from pipelines.prompt import Messages
@@ -123,8 +124,24 @@ class AnyToAnyPipeline:
         dtype: torch.dtype = torch.float32,
         check_hashes: bool = True,
     ) -> AnyToAnyPipeline:
-        """Load the frozen parts that a config refers to, seen from `folder`; what is ours starts untrained."""
+        """Load the frozen parts that a config refers to, seen from `folder`; what is ours starts untrained.
 
+        An untrained model is the same every time, and the caller's random state stays as it was.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return cls._assemble(config, folder, _choose(config, encoders or {}), dtype, check_hashes=check_hashes)
+
+    @classmethod
+    def _assemble(
+        cls,
+        config: PipelineConfig,
+        folder: Path,
+        chosen: Mapping[Modality, str],
+        dtype: torch.dtype,
+        *,
+        check_hashes: bool,
+    ) -> AnyToAnyPipeline:
         def part(reference: Reference) -> Path:
             found = reference.resolve(folder)
             if check_hashes:
@@ -132,14 +149,11 @@ class AnyToAnyPipeline:
             return found
 
         model, tokenizer = load_language_model(part(config.core), dtype=dtype)
-        chosen = _choose(config, encoders or {})
         core = LanguageCore(model, tokenizer, SignalTokens(config.counts, inputs=tuple(chosen)))
         decoders = {
             modality: load_decoder(entry.kind, part(entry.reference), modality, entry.config, dtype=dtype)
             for modality, entry in config.decoders.items()
         }
-        torch_state = torch.random.get_rng_state()
-        torch.manual_seed(0)  # an untrained model is the same every time, and the caller's random state stays as it was
         inputs = {
             name: {m: InputProjection(c) for m, c in entry.projections.items()}
             for name, entry in config.encoders.items()
@@ -148,7 +162,6 @@ class AnyToAnyPipeline:
             m: ConditionProjection(entry.projections, decoders[m].condition_shapes)
             for m, entry in config.decoders.items()
         }
-        torch.random.set_rng_state(torch_state)
         for name in dict.fromkeys(chosen.values()):
             part(config.encoders[name].reference)
         pipe = cls(config, folder, core, decoders, inputs, outputs, chosen)
@@ -204,6 +217,12 @@ class AnyToAnyPipeline:
         """The media that it can make."""
         return tuple(self.decoders)
 
+    def num_positions(self, modality: Modality) -> int:
+        """How many of the core's positions one medium of a modality takes."""
+        projection = self.input_projections[modality.value]
+        assert isinstance(projection, InputProjection)
+        return projection.num_tokens(self.encoders[modality].num_tokens[modality])
+
     @torch.no_grad()
     def embed_media(self, media: Media) -> Tensor:
         """One medium -> its embeddings for the core (N, core_width)."""
@@ -227,17 +246,19 @@ class AnyToAnyPipeline:
         num_inference_steps: int | None = None,
         guidance_scale: float | None = None,
         callback_on_step_end: Callable[[AnyToAnyPipeline, int, int, dict[str, Any]], Any] | None = None,
-        output_type: Literal["media", "np", "pil"] = "media",
+        output_type: str = "media",
         return_dict: bool = True,
         options: GenerationOptions | None = None,
     ) -> AnyToAnyOutput | tuple[str, tuple[Any, ...]]:
         """Answer messages of content parts, of which the last is the person's.
 
         `num_inference_steps` and `guidance_scale` hold for each modality that `options` say nothing about. The
-        callback gets (pipeline, step, number of steps, {"modality", "preview"}); what it raises stops the reply.
+        callback gets (pipeline, step, number of steps, {"modality", "preview"}); what it raises stops the reply. Parts
+        come as our values ("media"), as arrays in [0, 1] ("np"), or as Pillow images, a video as a list ("pil").
         """
         from pipelines.conversation import Conversation  # the conversation is built on this file
 
+        convert = conversion(output_type)
         options = options or GenerationOptions()
         given = DecodeOptions(num_inference_steps=num_inference_steps, guidance_scale=guidance_scale)
         seed = options.seed if generator is None else int(torch.randint(MAX_SEED, (), generator=generator))
@@ -249,7 +270,7 @@ class AnyToAnyPipeline:
                 callback_on_step_end(self, event.step, event.num_steps, values)
 
         reply = Conversation.from_messages(self, messages[:-1]).send(_question(messages), options, callback=on_event)
-        output = AnyToAnyOutput(reply.text, convert_parts(reply, output_type))
+        output = AnyToAnyOutput(reply.text, tuple(convert(part) for part in reply.parts))
         return output if return_dict else (output.text, output.parts)
 
     def _load_encoders(self, device: torch.device | str) -> dict[Modality, Encoder]:
@@ -263,21 +284,6 @@ class AnyToAnyPipeline:
     def _projections(self) -> nn.ModuleDict:
         """All that projections.safetensors holds, under the names that it has there."""
         return nn.ModuleDict({"input": self.all_input_projections, "output": self.output_projections})
-
-
-def convert_parts(reply: Reply, output_type: Literal["media", "np", "pil"]) -> tuple[Any, ...]:
-    """Return a reply's parts as our values, as arrays in [0, 1], or as Pillow images (a video is a list of them)."""
-    from pipelines.outputs import to_numpy, to_pillow
-
-    match output_type:
-        case "media":
-            return reply.parts
-        case "np":
-            return tuple(to_numpy(part) for part in reply.parts)
-        case "pil":
-            return tuple(to_pillow(part) for part in reply.parts)
-        case _:
-            raise ValueError(f"output_type is 'media', 'np' or 'pil', not {output_type!r}.")
 
 
 def _question(messages: Messages) -> Any:

@@ -122,7 +122,7 @@ class PipelineConfig:
             where = f"encoders.{name}"
             known = _fields(EncoderEntry, entry, where)
             projections = {
-                Modality(m): InputProjectionConfig(**_fields(InputProjectionConfig, config, f"{where}.projections.{m}"))
+                Modality(m): _input_projection(config, f"{where}.projections.{m}")
                 for m, config in known["projections"].items()
             }
             encoders[name] = EncoderEntry(known["kind"], _reference(known["reference"], where), projections)
@@ -224,6 +224,12 @@ def _fields(cls: type, values: Any, where: str) -> dict[str, Any]:
     if unknown or missing:
         raise ValueError(f"{where}: missing fields: {_some(missing)}; unknown fields: {_some(unknown)}.")
     return values
+
+
+def _input_projection(values: Any, where: str) -> InputProjectionConfig:
+    known = _fields(InputProjectionConfig, values, where)
+    frozen: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in known.items()}
+    return InputProjectionConfig(**frozen)
 
 
 def _reference(values: Any, where: str) -> Reference:

@@ -178,7 +178,7 @@ class Conversation:
 
     def _size(self, item: Item) -> int:
         """How many positions an item takes, known before it is encoded."""
-        return self.pipe.encoders[item.modality].num_tokens[item.modality] if isinstance(item, MediaSlot) else 1
+        return self.pipe.num_positions(item.modality) if isinstance(item, MediaSlot) else 1
 
     def _embed(self, slot: MediaSlot) -> Tensor:
         """A medium's embeddings (N, core_width), encoded when it is first seen."""

@@ -66,7 +66,9 @@ class LanguageCore(nn.Module):
         """Ids (...) -> embeddings (..., width), from the base's matrix or from the new rows."""
         ids = torch.as_tensor(ids, dtype=torch.long, device=self.device)
         is_new = ids >= self.num_base
-        base = self.base.get_input_embeddings()(ids.masked_fill(is_new, 0))
+        base: Tensor = self.base.get_input_embeddings()(ids.masked_fill(is_new, 0))
+        if not len(self.input_rows):
+            return base
         new = nn.functional.embedding((ids - self.num_base).clamp(min=0), self.input_rows)
         return torch.where(is_new.unsqueeze(-1), new.to(base.dtype), base)
 

@@ -1,11 +1,19 @@
 """Media as other libraries know them: NumPy arrays and Pillow images."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import PIL.Image
 from einops import rearrange
 
 from encoders.media import Audio, Image, Media, Text, Video
+
+
+def conversion(output_type: str) -> Callable[[Media], Any]:
+    """Find the conversion that an `output_type` names. Raises ValueError if there is none."""
+    if output_type not in CONVERSIONS:
+        raise ValueError(f"output_type is one of {', '.join(map(repr, CONVERSIONS))}, not {output_type!r}.")
+    return CONVERSIONS[output_type]
 
 
 def to_numpy(media: Media) -> Any:
@@ -30,3 +38,6 @@ def to_pillow(media: Media) -> Any:
             return [PIL.Image.fromarray(frame) for frame in media.to_uint8()]
         case _:
             return to_numpy(media)
+
+
+CONVERSIONS: Mapping[str, Callable[[Media], Any]] = {"media": lambda media: media, "np": to_numpy, "pil": to_pillow}

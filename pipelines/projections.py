@@ -8,16 +8,26 @@ import torch
 from einops import repeat
 from torch import Tensor, nn
 
+from pipelines.grouping import GroupProjection
+
 NUM_HEADS = 4  # NExT-GPT's TextFcLayer, L/model/layers.py
 
 
 @dataclass(frozen=True)
 class InputProjectionConfig:
-    """The sizes of an input projection: `linear` as released NExT-GPT, `mlp` as its 2024 code's two layers."""
+    """The sizes of an input projection: `linear` as released NExT-GPT, `mlp` and `group` as its 2024 code.
+
+    Only `group` uses what follows `kind`: per stage its depth, its group tokens, and the groups that it makes of them.
+    """
 
     in_width: int
     core_width: int
-    kind: Literal["linear", "mlp"] = "mlp"
+    kind: Literal["linear", "mlp", "group"] = "mlp"
+    hidden: int = 512
+    num_heads: int = 8
+    depths: tuple[int, ...] = (6, 3, 3)
+    num_group_tokens: tuple[int, ...] = (64, 8, 0)
+    num_output_groups: tuple[int, ...] = (64, 8)
 
 
 @dataclass(frozen=True)
@@ -32,7 +42,7 @@ class OutputProjectionConfig:
 
 
 class InputProjection(nn.Module):
-    """Carry an encoder's tokens into the core's input space, each token on its own."""
+    """Carry an encoder's tokens into the core's input space, each on its own or gathered into groups."""
 
     def __init__(self, config: InputProjectionConfig) -> None:
         super().__init__()
@@ -46,11 +56,25 @@ class InputProjection(nn.Module):
                     nn.GELU(),
                     nn.Linear(config.core_width, config.core_width),
                 )
+            case "group":
+                self.layer = GroupProjection(
+                    config.in_width,
+                    config.core_width,
+                    hidden=config.hidden,
+                    num_heads=config.num_heads,
+                    depths=config.depths,
+                    num_group_tokens=config.num_group_tokens,
+                    num_output_groups=config.num_output_groups,
+                )
             case kind:
-                raise ValueError(f"No input projection {kind!r}; wanted 'linear' or 'mlp'.")
+                raise ValueError(f"No input projection {kind!r}; wanted 'linear', 'mlp' or 'group'.")
+
+    def num_tokens(self, num_in: int) -> int:
+        """How many of the core's positions an encoder's `num_in` tokens become."""
+        return self.config.num_output_groups[-1] if self.config.kind == "group" else num_in
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(B, N, in_width) -> (B, N, core_width)."""
+        """(B, N, in_width) -> (B, num_tokens(N), core_width)."""
         if tokens.shape[-1] != self.config.in_width:
             raise ValueError(f"This projection takes features of width {self.config.in_width}, not {tokens.shape[-1]}.")
         projected: Tensor = self.layer(tokens)

@@ -86,7 +86,7 @@ def encode_dialogue(
     author = ""
     for piece in frame(tuple(_role(m) for m in messages), tokenizer, add_generation_prompt=add_generation_prompt):
         if isinstance(piece, str):
-            ids = tokenizer(piece, add_special_tokens=False)["input_ids"] if piece else []
+            ids = _template_ids(tokenizer, piece)
             items += ids
             ends_turn = author == "assistant" and bool(ids) and ids[0] in control
             targets += [ends_turn, *[False] * (len(ids) - 1)][: len(ids)]
@@ -131,8 +131,7 @@ def stop_ids(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
     ids = {tokenizer.eos_token_id} - {None}
     after = frame(("user", "assistant"), tokenizer, add_generation_prompt=False)[-1]
     if isinstance(after, str) and after:
-        first = tokenizer(after, add_special_tokens=False)["input_ids"][0]
-        ids |= {first} & control_ids(tokenizer)
+        ids |= {_template_ids(tokenizer, after)[0]} & control_ids(tokenizer)
     if not ids:
         raise ValueError("This tokenizer has no token that ends a turn; give it an eos_token or a chat template.")
     return frozenset(ids)
@@ -161,10 +160,15 @@ def _as_prompted(text: str, prompt: str, sentinel: str) -> str:
     return prompt + sentinel + after if before.startswith(prompt) and not before[len(prompt) :].strip() else text
 
 
-@lru_cache(maxsize=1024)
 def _render(roles: tuple[str, ...], tokenizer: PreTrainedTokenizerBase, add_generation_prompt: bool) -> str:
+    return _rendered(roles, tokenizer, tokenizer.chat_template or DEFAULT_TEMPLATE, add_generation_prompt)
+
+
+@lru_cache(maxsize=1024)
+def _rendered(
+    roles: tuple[str, ...], tokenizer: PreTrainedTokenizerBase, template: str, add_generation_prompt: bool
+) -> str:
     messages = [{"role": role, "content": SENTINEL.format(number)} for number, role in enumerate(roles)]
-    template = tokenizer.chat_template or DEFAULT_TEMPLATE
     try:
         text = tokenizer.apply_chat_template(
             messages, chat_template=template, tokenize=False, add_generation_prompt=add_generation_prompt
@@ -173,6 +177,12 @@ def _render(roles: tuple[str, ...], tokenizer: PreTrainedTokenizerBase, add_gene
         raise ValueError(f"This tokenizer's chat template refuses the turns {', '.join(roles)}: {error}") from error
     assert isinstance(text, str)
     return text
+
+
+@lru_cache(maxsize=1024)
+def _template_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[int, ...]:
+    """Encode the template's own text, in which control tokens count."""
+    return tuple(tokenizer(text, add_special_tokens=False)["input_ids"]) if text else ()
 
 
 def _role(message: Mapping[str, Any]) -> str:

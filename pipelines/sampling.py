@@ -89,7 +89,7 @@ def sample(logits: Tensor, temperature: float, top_p: float, generator: torch.Ge
 
 
 def _forbidden(core: LanguageCore, allowed: frozenset[int]) -> Tensor:
-    """(num_ids): -inf for the control tokens, the new tokens and the rows behind the vocabulary, unless allowed; else 0."""
+    """(num_ids): -inf for control tokens, new tokens and rows behind the vocabulary, unless allowed; else 0."""
     forbidden = torch.zeros(core.num_ids)
     forbidden[len(core.tokenizer) :] = -torch.inf
     forbidden[sorted(control_ids(core.tokenizer))] = -torch.inf

@@ -51,7 +51,9 @@ class CoreState:
         same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(keys, self._keys, strict=False)))
         same = min(same, len(items) - 1)  # the last item's hidden state is wanted, so it always runs
         self._keep(same)
-        embeddings = [self._embed(item, embed) for item in items[same:]]
+        media = {at: embed(item) for at, item in enumerate(items[same:]) if isinstance(item, MediaSlot)}
+        words = self.core.embed([0 if isinstance(item, MediaSlot) else item for item in items[same:]])
+        embeddings = [media.get(at, words[at : at + 1]) for at in range(len(words))]
         states = self._run(torch.cat(embeddings))
         self._keys += keys[same:]
         self._sizes += [len(embedding) for embedding in embeddings]
@@ -76,10 +78,6 @@ class CoreState:
         if surplus:
             self.cache.crop(-surplus)  # a negative number is what to remove
         del self._keys[count:], self._sizes[count:]
-
-    def _embed(self, item: Item, embed: Embed) -> Tensor:
-        """One item -> (N, width)."""
-        return embed(item) if isinstance(item, MediaSlot) else self.core.embed([item])
 
 
 def _key(item: Item) -> ItemKey:

@@ -1,6 +1,7 @@
 """People's text into ids that are never control tokens, and sampled ids back into text as they come."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from transformers import PreTrainedTokenizerBase
 
@@ -9,6 +10,12 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"  # what a tokenizer decodes an unfinis
 
 def control_ids(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
     """Return the ids that steer the model: every special or added token, but not a mere 'unknown' token."""
+    return _control_ids(tokenizer, len(tokenizer))
+
+
+@lru_cache(maxsize=16)
+def _control_ids(tokenizer: PreTrainedTokenizerBase, _: int) -> frozenset[int]:
+    """Look the ids up once for each size of the vocabulary."""
     ids = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
     turns = {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id}
     if tokenizer.unk_token_id not in turns:

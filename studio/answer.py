@@ -55,7 +55,6 @@ class Answerer:
         payload = lease.job.payload
         conversation_id = payload["conversation"]
         request = self._take_in(lease)
-        lease.emit("attached", content=list(request))
         model = self._load(payload["preset"], lease)
         recipe = Recipe(
             messages=(
@@ -75,7 +74,7 @@ class Answerer:
         content = make_reply(conversation, question, recipe, media=self._media, listener=lease)
         lease.finish(
             {"content": [part for part in content if part["type"] != "tokens"], "seconds": monotonic() - started},
-            record=lambda database: self._history.append(conversation_id, "assistant", content, job=lease.job.id),
+            record=lambda: self._history.append(conversation_id, "assistant", content, job=lease.job.id),
         )
         self._keep_open(conversation_id, conversation)
 

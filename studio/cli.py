@@ -2,7 +2,7 @@
 
 import functools
 import json
-import subprocess
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -184,12 +184,12 @@ _add_stage("instruct", "training.instruct", "Stage 3: teach it to hold conversat
 @_helpful
 def serve(
     port: Annotated[int, typer.Option(help="The port of the page.", min=1, max=65535)] = 8501,
+    preset: Preset = "tiny",
     home: Home = None,
 ) -> None:
     """Open the studio as a web page, for this machine alone."""
-    import os
-
     from studio.home import HOME_VARIABLE, studio_home
+    from studio.presets import PRESET_VARIABLE, preset_name
 
     page = ROOT / "app.py"
     if not page.is_file():
@@ -197,21 +197,18 @@ def serve(
     Terminal().out.print(f"The studio is at http://{LOOPBACK}:{port} (Ctrl-C ends it).")
     command = [sys.executable, "-m", "streamlit", "run", str(page)]
     command += ["--server.address", LOOPBACK, "--server.port", str(port), "--server.headless", "true"]
-    _run(command, environment=os.environ | {HOME_VARIABLE: str(studio_home(home))}, folder=ROOT)
+    settings = {HOME_VARIABLE: str(studio_home(home)), PRESET_VARIABLE: preset_name(preset)}
+    os.chdir(ROOT)
+    _become(command, os.environ | settings)
 
 
 def _run_module(module: str, arguments: list[str]) -> None:
-    """Run one of training's modules as a process of its own, on this terminal, from the person's folder."""
-    import os
-
+    """Run one of training's modules from the person's folder, in the place of this process."""
     search_path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    _run([sys.executable, "-m", module, *arguments], environment=os.environ | {"PYTHONPATH": search_path})
+    _become([sys.executable, "-m", module, *arguments], os.environ | {"PYTHONPATH": search_path})
 
 
-def _run(command: list[str], *, environment: dict[str, str], folder: Path | None = None) -> None:
-    process = subprocess.Popen(command, env=environment, cwd=folder)
-    try:
-        status = process.wait()
-    except KeyboardInterrupt:
-        status = process.wait()  # the terminal sent Ctrl-C to the child as well; it ends in its own time
-    raise typer.Exit(status)
+def _become(command: list[str], environment: dict[str, str]) -> None:
+    """Let a command take this process over: it gets every signal, and its exit status is ours."""
+    sys.stdout.flush()
+    os.execve(command[0], command, environment)

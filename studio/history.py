@@ -32,9 +32,9 @@ class ConversationRecord:
 class Message:
     """One message; `job` ties a request to its reply.
 
-    Content parts: {"type": "text", "text"}, {"type": "image" | "audio" | "video", "media": ID}; until the worker
-    has read it, {"type": "upload", "upload": ID, "name", "modality"}; {"type": "notice", "text"} is for the person only,
-    {"type": "tokens", "ids"} for the model only.
+    Content parts: {"type": "text", "text"}, {"type": "image" | "audio" | "video", "media": ID}; until the
+    worker has read it, {"type": "upload", "upload": ID, "name", "modality"}; {"type": "notice", "text"} is for the
+    person only, {"type": "tokens", "ids"} for the model only.
     """
 
     role: str

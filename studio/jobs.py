@@ -209,13 +209,11 @@ class Lease:
             self._hold(database)
             database.execute("INSERT OR REPLACE INTO previews VALUES (?, ?, ?)", (self.job.id, slot, png))
 
-    def finish(
-        self, result: Mapping[str, Any], *, record: Callable[[sqlite3.Connection], None] = lambda database: None
-    ) -> None:
-        """End the job well; what `record` writes is kept if and only if the job counts as done."""
+    def finish(self, result: Mapping[str, Any], *, record: Callable[[], None] = lambda: None) -> None:
+        """End the job well; what `record` writes to the same store is kept if and only if the job counts as done."""
         with self.queue.store.transaction() as database:
             self._hold(database)
-            record(database)
+            record()
             self._end(database, JobState.DONE, result=json.dumps(result))
 
     def fail(self, message: str) -> None:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 
-from studio.history import Content
 from studio.jobs import JobEvent
 
 
@@ -29,7 +28,6 @@ class LiveReply:
     """Fold events in the order they come; a new attempt starts over."""
 
     notices: list[str] = field(default_factory=list)
-    request: Content | None = None
     is_loading: bool = False
     last_event: int = 0
     _texts: dict[int, LiveText] = field(default_factory=dict)
@@ -49,14 +47,12 @@ class LiveReply:
         data = event.data
         match event.kind:
             case "started":
-                self.notices, self.request, self.is_loading = [], None, False
+                self.notices, self.is_loading = [], False
                 self._texts, self._media = {}, {}
             case "loading":
                 self.is_loading = True
             case "ready":
                 self.is_loading = False
-            case "attached":
-                self.request = data["content"]
             case "text":
                 self._texts.setdefault(data["part"], LiveText("")).text += data["text"]
             case "media_started":

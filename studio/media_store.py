@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import shutil
 import sqlite3
 import tempfile
 import time
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 SUFFIXES: Mapping[str, str] = {"image": ".png", "audio": ".wav", "video": ".mp4"}
 MAX_UPLOAD_BYTES = 64 * 1024 * 1024
+KEEP_UPLOADS_SECONDS = 7 * 24 * 3600.0
 _MEDIA_ID = re.compile(r"[0-9a-f]{64}")
 _UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
 _COPY_BYTES = 1 << 20
@@ -128,6 +130,12 @@ class MediaStore:
     def discard_upload(self, upload_id: str) -> None:
         if _UPLOAD_ID.fullmatch(upload_id):
             (self._incoming / upload_id).unlink(missing_ok=True)
+
+    def forget_old_uploads(self) -> None:
+        """Remove what was uploaded or half-written long ago and never became media."""
+        for path in self._incoming.iterdir():
+            if path.stat().st_mtime < time.time() - KEEP_UPLOADS_SECONDS:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _place(self, media_id: str, suffix: str) -> Path:
         return self._media / media_id[:2] / f"{media_id}{suffix}"

@@ -1,5 +1,6 @@
 """The presets as a person sees them: a table, a page, and the name by which one is kept."""
 
+import os
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -10,6 +11,16 @@ from rich.text import Text
 from studio.errors import StudioError
 
 DEFAULT_PRESET = "tiny"
+PRESET_VARIABLE = "STUDIO_PRESET"
+HONEST_LABEL = (
+    "A tiny model in a tiny world: it knows sixteen simple things, six colours and four places, "
+    "and says so when something lies outside."
+)
+
+
+def page_preset() -> str:
+    """Return the preset that the page talks with."""
+    return os.environ.get(PRESET_VARIABLE) or DEFAULT_PRESET
 
 
 def preset_name(name: str) -> str:

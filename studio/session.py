@@ -14,7 +14,7 @@ from studio.home import studio_home
 from studio.jobs import JobQueue
 from studio.media_store import MediaStore
 from studio.options import ReplyOptions, draw_seed
-from studio.presets import DEFAULT_PRESET, preset_name
+from studio.presets import DEFAULT_PRESET, HONEST_LABEL, preset_name
 from studio.replay import ReplayReport
 from studio.store import Store
 from studio.terminal import Terminal, follow
@@ -105,9 +105,9 @@ class ChatSession:
 def run_interactive(session: ChatSession, *, draws_seeds: bool) -> None:
     """Talk until the person leaves; with `draws_seeds` every reply gets a new seed."""
     prompt = _Prompt(session, draws_seeds=draws_seeds)
-    session.terminal.remark(
-        "Say something, or /help. This is a tiny model in a tiny world: simple things, eight motions."
-    )
+    session.terminal.remark("Say something, or /help.")
+    if session.preset == DEFAULT_PRESET:
+        session.terminal.remark(HONEST_LABEL)
     while True:
         try:
             line = session.terminal.err.input("[bold]you ›[/bold] ").strip()
@@ -152,8 +152,7 @@ class _Prompt:
         command = self._commands.get(name)
         if command is None:
             raise StudioError(f"There is no command {name}. Say /help to see the commands.")
-        words = shlex.split(rest)
-        command(words[0] if words else "")
+        command(_first_word(rest))
 
     def _attach(self, modality: str, word: str) -> None:
         if not word:
@@ -179,6 +178,15 @@ class _Prompt:
         self._session.terminal.remark("A new conversation.")
 
 
+def _first_word(rest: str) -> str:
+    """Return what follows a command, without the quotes that a name with blanks may stand in."""
+    try:
+        words = shlex.split(rest)
+    except ValueError as error:
+        raise StudioError("A quotation mark is not closed. Write the name again, with one at each end.") from error
+    return words[0] if words else ""
+
+
 def replay_file(
     terminal: Terminal, file: Path, *, preset: str | None, home: Path | None, folder: Path | None
 ) -> ReplayReport:
@@ -188,7 +196,7 @@ def replay_file(
     store = Store(studio_home(home))
     chosen = None if preset is None else preset_name(preset)
     job = JobQueue(store).submit("replay", {"path": str(file.resolve()), "preset": chosen})
-    job = follow(terminal, store, job, preset=chosen or DEFAULT_PRESET)
+    job = follow(terminal, store, job, preset=chosen or DEFAULT_PRESET, shows_text=False)
     assert job.result is not None, "a job that is done has a result"
     if folder is not None:
         for path in copy_media(MediaStore(store), job.result["content"], folder):

@@ -1,6 +1,5 @@
 """A reply in the terminal: text as it comes, a progress bar for every medium, files written and named."""
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,6 +10,7 @@ from rich.text import Text
 from studio.ask import watch
 from studio.errors import Cancelled, StudioError
 from studio.jobs import Job, JobEvent, JobQueue, JobState
+from studio.plain_text import printable
 from studio.store import Store
 
 VERBS: Mapping[str, str] = {"image": "Drawing", "audio": "Playing", "video": "Animating"}
@@ -39,14 +39,9 @@ class Terminal:
         self.err.print(Text.assemble(("Error: ", "bold red"), printable(text)), soft_wrap=True)
 
 
-def printable(text: str) -> str:
-    """Return the text without control characters: what a model or a file says must not steer the terminal."""
-    return "".join(letter for letter in text if letter in "\n\t" or unicodedata.category(letter) not in ("Cc", "Cf"))
-
-
-def follow(terminal: Terminal, store: Store, job: Job, *, preset: str) -> Job:
+def follow(terminal: Terminal, store: Store, job: Job, *, preset: str, shows_text: bool = True) -> Job:
     """Show a job until it is done and return it; Ctrl-C cancels it. StudioError if it failed, Cancelled if it was."""
-    view = _JobView(terminal)
+    view = _JobView(terminal, shows_text=shows_text)
     try:
         try:
             for event in watch(store, job.id, preset=preset):
@@ -68,8 +63,9 @@ def follow(terminal: Terminal, store: Store, job: Job, *, preset: str) -> Job:
 class _JobView:
     """Text and bars on one screen: bars are taken down while text is written."""
 
-    def __init__(self, terminal: Terminal) -> None:
+    def __init__(self, terminal: Terminal, *, shows_text: bool) -> None:
         self._terminal = terminal
+        self._shows_text = shows_text and not terminal.is_quiet
         self._progress: Progress | None = None
         self._bars: dict[int, TaskID] = {}
         self._is_within_line = False
@@ -97,8 +93,6 @@ class _JobView:
                     self._progress.update(self._bars[data["slot"]], completed=data["step"], total=data["num_steps"])
             case "media_done":
                 self._remove_bar(data["slot"])
-            case "attached":
-                pass
             case _:
                 raise ValueError(f"A job has no event of kind {event.kind!r}.")
 
@@ -108,7 +102,7 @@ class _JobView:
         self._end_line()
 
     def _write(self, text: str) -> None:
-        if self._terminal.is_quiet:
+        if not self._shows_text:
             return
         if self._progress is not None:
             self._waiting_text += text

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from studio.errors import Cancelled, StudioError
 from studio.home import studio_home
 from studio.jobs import JobQueue, Lease, LeaseLost
+from studio.media_store import MediaStore
 from studio.store import Store
 
 LOCK_NAME = "worker.lock"
@@ -66,6 +67,7 @@ def work(
             queue = JobQueue(store)
             queue.reclaim(worker_is_gone=True)
             queue.forget_old_events()
+            MediaStore(store).forget_old_uploads()
             prepare()
             idle_since = time.monotonic()
             while time.monotonic() - idle_since < idle_seconds:

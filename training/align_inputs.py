@@ -1,6 +1,7 @@
-"""Stage 1, aligning encoders to the core: from what an encoder sees or hears, the frozen core learns to say the caption.
+"""Stage 1, aligning encoders to the core: it learns to say the caption of what an encoder sees or hears.
 
-Trained: the input projections of one encoder and the embeddings of the media marks. `python -m training.align_inputs --help`.
+Trained: the input projections of one encoder and the embeddings of the media marks; the core stays frozen.
+`python -m training.align_inputs --help`.
 """
 
 from collections.abc import Iterator

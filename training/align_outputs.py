@@ -1,7 +1,7 @@
 """Stage 2, aligning signal tokens to the decoders: what the core says at a run becomes the decoder's own condition.
 
-Trained: the output projections and the rows of the signal tokens. The loss is the cross-entropy of the reply, the distance
-between projected signals and the condition of the caption, and, if asked for, the loss of the frozen denoiser so conditioned.
+Trained: the output projections and the rows of the signal tokens. The loss is the cross-entropy of the reply, the
+distance between projected signals and the caption's condition, and, if asked for, that of the denoiser so conditioned.
 `python -m training.align_outputs --help`.
 """
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from training.alignment import AlignmentModel
 from training.config import StageOptions, add_distance, stage_options, stage_parser
 from training.data import load_data, open_data
+from training.denoising import DENOISED, add_latents, denoiser_of
 from training.features import Progress, no_progress
 from training.loop import Step
 from training.parts import load_parts, save_parts
@@ -39,6 +40,10 @@ def run(options: AlignOutputsOptions, progress: Progress = no_progress) -> Itera
     data = load_data(manifest, "make", stage.num_samples, stage.seed, reads=frozenset(), makes=frozenset(parts.outputs))
     train = prepare(data.train, parts.core, {}, parts.decoders, stage.cache, progress=progress)
     shown = prepare(data.shown, parts.core, {}, parts.decoders, stage.cache)
+    denoised = {m: decoder for m, decoder in parts.decoders.items() if options.denoising_weight > 0 and m in DENOISED}
+    if denoised:
+        train = add_latents(train, data.train, denoised, stage.cache, progress=progress)
+    denoisers = {modality: denoiser_of(decoder.part) for modality, decoder in denoised.items()}
     parts.free_decoders()
     model = AlignmentModel(
         parts.core,
@@ -47,6 +52,8 @@ def run(options: AlignOutputsOptions, progress: Progress = no_progress) -> Itera
         distance=stage.distance,
         distance_weight=stage.distance_weight,
         units=train.units(),
+        denoisers=denoisers,
+        denoising_weight=options.denoising_weight,
     )
     model.train_only([*model.outputs.parameters(), parts.core.input_rows, parts.core.output_rows])
     yield from run_stage(

@@ -1,14 +1,15 @@
 """The model that every alignment stage trains: the core with its new rows, between input and output projections."""
 
 from collections.abc import Iterable, Mapping
-from typing import cast
 
 import torch
 from torch import Tensor, nn
+from transformers import DynamicCache
 
 from encoders.modality import Modality
 from pipelines.core import LanguageCore
 from pipelines.projections import ConditionProjection, InputProjection
+from training.denoising import DenoisingLoss
 from training.losses import IGNORED, Distance, condition_distance, token_cross_entropy
 from training.sequences import TokenBatch
 
@@ -25,6 +26,8 @@ class AlignmentModel(nn.Module):
         distance: Distance = "euclidean",
         distance_weight: float = 1.0,
         units: Mapping[Modality, Mapping[str, float]] | None = None,
+        denoisers: Mapping[Modality, DenoisingLoss] | None = None,
+        denoising_weight: float = 1.0,
     ) -> None:
         """`units`: by modality and condition, the length in which distances are measured, so that all weigh alike."""
         super().__init__()
@@ -32,13 +35,16 @@ class AlignmentModel(nn.Module):
         self.inputs = nn.ModuleDict({str(modality): module for modality, module in inputs.items()})
         self.outputs = nn.ModuleDict({str(modality): module for modality, module in outputs.items()})
         self.distance, self.distance_weight, self.units = distance, distance_weight, units or {}
+        self.denoisers, self.denoising_weight = denoisers or {}, denoising_weight
+        self.core_trains = True
 
     def forward(self, batch: TokenBatch) -> dict[str, Tensor]:
-        """Return "loss", its "cross_entropy" and "<modality>_distance"s, and the number of "tokens" that were read."""
+        """Return "loss", its "cross_entropy", each "<modality>_distance" and "_denoising", and the number of "tokens"."""
         embeddings, states = self.read(batch)
         taught = batch.labels[:, 1:] != IGNORED
         cross_entropy = token_cross_entropy(self.core.logits(states[:, :-1][taught]), batch.labels[:, 1:][taught])
         distances: dict[str, Tensor] = {}
+        denoised: dict[str, Tensor] = {}
         for modality, made in self.conditions(batch, embeddings, states).items():
             wanted = batch.signals[modality].values
             units = self.units.get(modality, {})
@@ -46,14 +52,21 @@ class AlignmentModel(nn.Module):
                 condition_distance(made[name], wanted[name], self.distance, unit=units.get(name, 1.0)) for name in made
             ]
             distances[f"{modality}_distance"] = torch.stack(by_name).mean()
-        loss = cross_entropy + self.distance_weight * sum(distances.values()) + self._nothing()
+            if modality in self.denoisers and modality in batch.latents:
+                latents = batch.latents[modality]
+                rows = (latents.starts.unsqueeze(1) == batch.signals[modality].starts).int().argmax(dim=1)
+                conditions = {name: value[rows] for name, value in made.items()}
+                denoised[f"{modality}_denoising"] = self.denoisers[modality](latents.values["latents"], conditions)
+        loss = cross_entropy + self.distance_weight * sum(distances.values())
+        loss = loss + self.denoising_weight * sum(denoised.values()) + self._nothing(batch)
         tokens = torch.tensor(float(batch.num_tokens))
-        return {"loss": loss, "cross_entropy": cross_entropy, **distances, "tokens": tokens}
+        return {"loss": loss, "cross_entropy": cross_entropy, **distances, **denoised, "tokens": tokens}
 
     def read(self, batch: TokenBatch) -> tuple[Tensor, Tensor]:
         """Run the core: input embeddings and last hidden states, (B, T, width) each.
 
-        Padding stands on the right, where causal attention never looks, so no mask is needed.
+        Padding stands on the right, where causal attention never looks, so no mask is needed. Where the core is frozen,
+        the columns before anything that trains run without gradients: their states are constants.
         """
         embeddings = self.core.embed(batch.ids.clamp(min=0))
         flat = embeddings.flatten(0, 1)
@@ -61,7 +74,13 @@ class AlignmentModel(nn.Module):
             projected = self.inputs[modality](placed.values["tokens"]).to(flat.dtype)
             flat = flat.index_copy(0, _runs(placed.starts, projected.shape[1]).flatten(), projected.flatten(0, 1))
         embeddings = flat.view_as(embeddings)
-        return embeddings, self.core(embeddings)
+        start = 0 if self.core_trains else self._first_trained(batch)
+        if start == 0 or not torch.is_grad_enabled():
+            return embeddings, self.core(embeddings)
+        cache = DynamicCache()
+        with torch.no_grad():
+            before = self.core(embeddings[:, :start], cache)
+        return embeddings, torch.cat([before, self.core(embeddings[:, start:], cache)], dim=1)
 
     def conditions(self, batch: TokenBatch, embeddings: Tensor, states: Tensor) -> dict[Modality, dict[str, Tensor]]:
         """Project every signal run of the batch to its decoder's conditions, {modality: {name: (S, ...)}}."""
@@ -73,13 +92,22 @@ class AlignmentModel(nn.Module):
 
     def train_only(self, parameters: Iterable[nn.Parameter]) -> None:
         """Freeze everything but these."""
-        self.requires_grad_(requires_grad=False)
+        self.requires_grad_(False)
         for parameter in parameters:
-            parameter.requires_grad_(requires_grad=True)
+            parameter.requires_grad_(True)
+        self.core_trains = any(parameter.requires_grad for parameter in self.core.model.parameters())
 
-    def _nothing(self) -> Tensor:
-        """Zero, through every trained parameter: processes agree on gradients though a batch lacks a modality."""
-        return cast(Tensor, sum(parameter.sum() * 0.0 for parameter in self.parameters() if parameter.requires_grad))
+    def _first_trained(self, batch: TokenBatch) -> int:
+        """The first column that holds a medium's features or a new token in any row; the last one if none does."""
+        trained = ((batch.ids < 0) | (batch.ids >= self.core.num_base)).any(dim=0)
+        return int(trained.int().argmax()) if bool(trained.any()) else batch.ids.shape[1] - 1
+
+    def _nothing(self, batch: TokenBatch) -> Tensor:
+        """Zero, through the projections that a batch does not use: every process has every gradient, in every step."""
+        unused = [module for name, module in self.inputs.items() if name not in batch.media]
+        unused += [module for name, module in self.outputs.items() if name not in batch.signals]
+        parameters = [parameter for module in unused for parameter in module.parameters() if parameter.requires_grad]
+        return sum((parameter.sum() * 0.0 for parameter in parameters), start=self.core.input_rows.sum() * 0.0)
 
 
 def _runs(starts: Tensor, length: int) -> Tensor:

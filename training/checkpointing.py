@@ -1,4 +1,4 @@
-"""Checkpoints that are either whole or absent: a folder written aside, fsynced and renamed, then the pointer `latest`."""
+"""Checkpoints, whole or absent: a folder is written aside, fsynced and renamed, then the pointer `latest` follows."""
 
 import json
 import os
@@ -13,15 +13,19 @@ from torch import Tensor
 _POINTER = "latest"
 
 
-def save_checkpoint(folder: Path, step: int, tensors: Mapping[str, Mapping[str, Tensor]], facts: Mapping[str, Any]) -> Path:
-    """Write `<folder>/step-<step>/` with one safetensors file a group and facts.json; older checkpoints go once it is whole."""
+def save_checkpoint(
+    folder: Path, step: int, tensors: Mapping[str, Mapping[str, Tensor]], facts: Mapping[str, Any]
+) -> Path:
+    """Write `<folder>/step-<step>/`: one safetensors file a group, and facts.json; then older checkpoints go."""
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"step-{step:08d}"
     aside = folder / f".{target.name}.{os.getpid()}"
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
     for group, values in tensors.items():
-        save_file({name: value.detach().cpu().contiguous() for name, value in values.items()}, aside / f"{group}.safetensors")
+        save_file(
+            {name: value.detach().cpu().contiguous() for name, value in values.items()}, aside / f"{group}.safetensors"
+        )
     (aside / "facts.json").write_text(json.dumps({"step": step, **facts}, indent=1))
     for path in aside.iterdir():
         sync(path)

@@ -12,7 +12,7 @@ WORLD = "world"  # the name of the procedural world as training data
 
 
 def default_cache() -> Path:
-    """Where frozen features are kept, shared by all stages: they are found by content and may be deleted at any time."""
+    """Where frozen features are kept for all stages: found by content, and safe to delete at any time."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "multimodal-studio" / "features"
 

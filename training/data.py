@@ -1,7 +1,7 @@
 """What the stages train on: dialogues from the procedural world, or from people's own manifest.
 
-The world is a pure function of (seed, index, side); its media are small references, rendered only when an encoder asks for
-them. A stage has a purpose: to describe what it is shown, to make what it is asked for, or to talk (all of it).
+The world is a pure function of (seed, index, side); its media are small references, rendered only when an encoder asks
+for them. A stage has a purpose: to describe what it is shown, to make what it is asked for, or to talk (all of it).
 """
 
 import hashlib

@@ -114,7 +114,8 @@ class VerdictFile:
                 entry = json.loads(line)
             except json.JSONDecodeError:
                 continue
-            known.setdefault(entry.pop("row"), {})[entry.pop("index")] = Verdict(**entry)
+            row, index = entry.pop("row"), entry.pop("index")
+            known.setdefault(row, {})[index] = Verdict(**entry)
         return known
 
 

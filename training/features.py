@@ -1,8 +1,8 @@
-"""A cache on disk of what frozen parts say: encoder features by media, decoder conditions by caption, each computed once.
+"""A cache on disk of what frozen parts say: encoder features by media, decoder conditions by caption, computed once.
 
-An entry is named by content (the part's fingerprint and the item's key), so a cache may be shared by all stages and deleted at
-any time. Entries lie in shards, safetensors files with their keys and a checksum in the header, written aside and renamed;
-a shard that does not match its checksum is dropped and its items are computed again.
+An entry is named by content (the part's fingerprint and the item's key), so all stages may share a cache, and it may be
+deleted at any time. Entries lie in shards: safetensors files with keys and a checksum in their headers, written aside
+and renamed. A shard that does not match its checksum is dropped, and its items are computed again.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ class Table:
 
 
 def spread(table: Table, max_rows: int = 1024) -> dict[str, float]:
-    """How far the rows' vectors lie from their mean on average, by name: the Euclidean unit of a decoder's conditions."""
+    """How far the rows' vectors lie from their mean on average, by name: a unit of length for conditions."""
     values = table[np.linspace(0, len(table) - 1, min(len(table), max_rows)).astype(np.int64)]
     means = {name: value.mean(dim=0) for name, value in values.items()}
     return {name: float(torch.linalg.vector_norm(values[name] - means[name], dim=-1).mean()) for name in values}
@@ -91,7 +91,7 @@ class FeatureCache:
         shard_size: int = 512,
         progress: Progress = no_progress,
     ) -> Table:
-        """Return a table with one row a key, after `compute(positions)` -> {name: (len(positions), ...)} of those missing."""
+        """Return a table of one row a key, computing what is missing: positions -> {name: (len(positions), ...)}."""
         first = {key: position for position, key in reversed(list(enumerate(keys)))}
         missing = [position for key, position in first.items() if key not in self]
         missing.sort()

@@ -121,8 +121,8 @@ def text_is_right(text: str, language: Language, scene: Scene, asked: frozenset[
 def keep_free_choices(new: Scene, old: Scene, asked: Collection[str], before: SceneReading) -> Scene:
     """What a revision of an earlier picture must show: where that picture was free, what it really showed stays.
 
-    `old` and `new` are the scenes of the dialogue, `asked` is what was asked of the earlier picture, `before` what the judge
-    read in it.
+    `old` and `new` are the scenes of the dialogue, `asked` is what was asked of the earlier picture, `before` what the
+    judge read in it.
     """
     colours = dict(zip(before.things, before.colours, strict=True))
     by_name = {thing.name: thing for thing in old.things}

@@ -1,7 +1,7 @@
 """The one training loop: a generator of steps under accelerate, with an average of the weights and exact resume.
 
-Everything random is a pure function of (seed, step): the batch, and through `torch.manual_seed` whatever the loss draws.
-A resumed run therefore continues bit for bit where the checkpoint left it.
+Everything random is a pure function of (seed, step): the batch, and through `torch.manual_seed` whatever the loss
+draws. A resumed run therefore continues bit for bit where the checkpoint left it.
 """
 
 import time
@@ -78,15 +78,20 @@ def fit(
 ) -> Iterator[Step]:
     """Train the parameters of `model` that require a gradient, and yield every step; checkpoints go to `folder`.
 
-    When the generator ends, `model` holds the averaged (EMA) weights. Raises FileExistsError when `folder` already holds a
-    checkpoint and `resume` is false, so that no run is overwritten by mistake.
+    When the generator ends, `model` holds the averaged (EMA) weights. Raises FileExistsError when `folder` already
+    holds a checkpoint and `resume` is false, so that no run is overwritten by mistake.
     """
     if not resume and latest_checkpoint(folder) is not None:
-        raise FileExistsError(f"{folder} holds a training already: resume it (--resume) or choose another output folder.")
+        raise FileExistsError(
+            f"{folder} holds a training already: resume it (--resume) or choose another output folder."
+        )
     accelerator = Accelerator(mixed_precision=options.precision)
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     optimizer = torch.optim.AdamW(
-        _groups(trained, options), lr=options.learning_rate, betas=(0.9, options.beta2), weight_decay=options.weight_decay
+        _groups(trained, options),
+        lr=options.learning_rate,
+        betas=(0.9, options.beta2),
+        weight_decay=options.weight_decay,
     )
     average = {name: p.detach().clone().float().to(accelerator.device) for name, p in trained.items()}
     wrapped, prepared = accelerator.prepare(model, optimizer)
@@ -159,7 +164,9 @@ def _save(
         for name, parameter in trained.items()
         for key, value in optimizer.state[parameter].items()
     }
-    save_checkpoint(folder, step, {"weights": trained, "average": average, "optimizer": moments}, {"options": asdict(options)})
+    save_checkpoint(
+        folder, step, {"weights": trained, "average": average, "optimizer": moments}, {"options": asdict(options)}
+    )
 
 
 def _restore(

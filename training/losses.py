@@ -1,10 +1,9 @@
 """The losses of the alignment stages, each a function of tensors alone."""
 
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from diffusers import DDPMScheduler
 from torch import Tensor
 from torch.nn import functional
 
@@ -40,24 +39,28 @@ def condition_distance(given: Tensor, wanted: Tensor, kind: Distance = "euclidea
 
 
 def denoising_loss(
-    predict: Callable[[Tensor, Tensor], Tensor], scheduler: DDPMScheduler, latents: Tensor, noise: Tensor, times: Tensor
+    predict: Callable[[Tensor, Tensor], Tensor], scheduler: Any, latents: Tensor, noise: Tensor, times: Tensor
 ) -> Tensor:
-    """Mean squared error of a frozen denoiser, `predict(noisy latents, times (B,))`, against what its scheduler says it predicts.
+    """Score a frozen denoiser, `predict(noisy latents, times (B,))`, by its mean squared error.
 
-    latents, noise (B, ...); Ho et al. 2020 for "epsilon", Salimans and Ho 2022 for "v_prediction".
+    latents, noise (B, ...); `scheduler` is a diffusers DDPMScheduler, which also says what the denoiser predicts.
     """
     noisy = scheduler.add_noise(latents, noise, times)
     given = predict(noisy, times).float()
     return functional.mse_loss(given, denoising_target(scheduler, latents, noise, times))
 
 
-def denoising_target(scheduler: DDPMScheduler, latents: Tensor, noise: Tensor, times: Tensor) -> Tensor:
-    """(B, ...) -> (B, ...): what a denoiser of this scheduler is trained to predict."""
+def denoising_target(scheduler: Any, latents: Tensor, noise: Tensor, times: Tensor) -> Tensor:
+    """(B, ...) -> (B, ...): what a denoiser of this scheduler is trained to predict.
+
+    The noise (Ho et al. 2020), the velocity (Salimans and Ho 2022), or the latents themselves.
+    """
     kind = scheduler.config["prediction_type"]
     if kind == "epsilon":
         return noise
     if kind == "v_prediction":
-        return scheduler.get_velocity(latents, noise, times)
+        velocity: Tensor = scheduler.get_velocity(latents, noise, times)
+        return velocity
     if kind == "sample":
         return latents
     raise ValueError(

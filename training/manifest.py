@@ -1,14 +1,16 @@
-"""People's own training data: a JSON-lines file of pairs and dialogues, read and checked whole before any training starts.
+"""People's own training data: a JSON-lines file of pairs and dialogues, checked whole before any training starts.
 
 Every line is one JSON object, in one of two forms; paths are relative to the manifest's folder:
 
     {"image": "cat.png", "caption": "a cat on a sofa"}            (or "audio", or "video")
-    {"messages": [{"role": "user", "content": [{"type": "image", "image": "cat.png"}, {"type": "text", "text": "What is it?"}]},
+    {"messages": [{"role": "user", "content": [{"type": "image", "image": "cat.png"},
+                                               {"type": "text", "text": "What is it?"}]},
                   {"role": "assistant", "content": "A cat on a sofa."}]}
 
-`content` is a text or a list of parts. A part is {"type": "text", "text": ...} or {"type": "image", "image": PATH} (likewise
-audio, video). What the assistant makes is a media part with a "caption", the text that conditions the decoder; its file may be
-left out. Roles alternate, and the user speaks first. Empty lines are skipped. `python -m training.manifest FILE` checks a file.
+`content` is a text or a list of parts. A part is {"type": "text", "text": ...} or {"type": "image", "image": PATH}
+(likewise audio, video). What the assistant makes is a media part with a "caption", the text that conditions the
+decoder; its file may be left out. Roles alternate, and the user speaks first. Empty lines are skipped.
+`python -m training.manifest FILE` checks a file, and that all it names can be read.
 """
 
 import argparse
@@ -40,7 +42,7 @@ class ManifestPair:
 
 @dataclass(frozen=True)
 class ManifestDialogue:
-    """A dialogue in content-part form, media as absolute paths (None where the assistant makes it and no file is given)."""
+    """A dialogue in content-part form, media as absolute paths (None where the assistant makes it and has no file)."""
 
     messages: tuple[Mapping[str, Any], ...]
 
@@ -184,9 +186,8 @@ def main(argv: list[str] | None = None) -> None:
     bad = list(_unreadable(manifest))
     if bad:
         parser.exit(1, "\n".join(bad) + "\n")
-    print(
-        f"{len(manifest.pairs)} pairs, {len(manifest.dialogues)} dialogues, {len(manifest.paths)} files: all can be used."
-    )
+    counts = f"{len(manifest.pairs)} pairs, {len(manifest.dialogues)} dialogues, {len(manifest.paths)} files"
+    print(f"{counts}: all can be used.")
 
 
 def _unreadable(manifest: Manifest) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The model that a stage starts from, with the fingerprints of its frozen parts; and the model that it leaves behind."""
+"""The model that a stage starts from, with fingerprints of its frozen parts, and the model that it leaves behind."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""From samples to a stage's data: dialogues tokenised, their media encoded and their captions' conditions computed, once."""
+"""From samples to a stage's data: dialogues tokenised, their media and captions encoded once by the frozen parts."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

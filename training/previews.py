@@ -1,4 +1,4 @@
-"""What a stage shows as it goes: replies to held-out samples, and how near their signals come to the decoders' conditions."""
+"""What a stage shows as it goes: replies to held-out samples, and how near their signals come to the conditions."""
 
 from collections.abc import Iterable
 from typing import Any

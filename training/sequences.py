@@ -1,10 +1,10 @@
 """Tokenised dialogues as flat arrays, their batches by length, and the padded batch that a stage's model takes.
 
-A sequence's ids hold MEDIA where an encoder's features stand; its labels hold what each position should say, or IGNORED.
+A sequence's ids hold MEDIA where an encoder's features stand; its labels hold the ids that are taught, else IGNORED.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ Ids = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Slot:
-    """Something at a position: a medium's features (`item` in the table of its modality) or a signal run (`item`: its condition)."""
+    """Features or a signal run at a position; `item` is the row of the medium, or of the caption, in its table."""
 
     modality: Modality
     start: int
@@ -32,12 +32,13 @@ class Slot:
 
 @dataclass(frozen=True, eq=False)
 class TokenSequence:
-    """ids (T,), labels (T,), where media stand and where signal runs stand."""
+    """ids (T,), labels (T,), where media stand, where signal runs stand, and which of these have latents at hand."""
 
     ids: Ids
     labels: Ids
     media: tuple[Slot, ...] = ()
     signals: tuple[Slot, ...] = ()
+    latents: tuple[Slot, ...] = ()
 
     def __post_init__(self) -> None:
         if self.ids.shape != self.labels.shape:
@@ -63,6 +64,7 @@ class TokenBatch:
     labels: Tensor
     media: Mapping[Modality, Placed]
     signals: Mapping[Modality, Placed]
+    latents: Mapping[Modality, Placed]
     num_tokens: int
 
 
@@ -73,6 +75,7 @@ class SequenceSet:
     sequences: Sequence[TokenSequence]
     features: Mapping[Modality, Table]
     conditions: Mapping[Modality, Table]
+    latents: Mapping[Modality, Table] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.sequences)
@@ -99,6 +102,7 @@ class SequenceSet:
             torch.from_numpy(labels).to(device),
             _place([sequence.media for sequence in chosen], self.features, length, device),
             _place([sequence.signals for sequence in chosen], self.conditions, length, device),
+            _place([sequence.latents for sequence in chosen], self.latents, length, device),
             sum(len(sequence) for sequence in chosen),
         )
 
@@ -106,7 +110,7 @@ class SequenceSet:
 def batch_indices(lengths: Sequence[int], batch_size: int, seed: int, step: int) -> Ids:
     """The (batch_size,) sequences of a step (from 0), a pure function of the arguments.
 
-    Every epoch is a new shuffle; within windows of some batches, sequences of like length share a batch, and the batches of
+    Every epoch is a new shuffle; within windows of batches, sequences of like length share a batch, and the batches of
     a window come in random order. A last incomplete batch of an epoch is dropped, unless it is all there is.
     """
     if not lengths:

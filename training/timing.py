@@ -1,15 +1,15 @@
 """What a reply costs: seconds by modality, and our conversation's forwards and FLOPs beside those of the plain flow.
 
 The plain flow is the original's: every turn encodes all media of the dialogue again, reads the whole history again, and
-samples every token, signal tokens too, one at a time. Both flows write the same replies. Making the media costs the same in
-both, so it is left out of the FLOPs.
+samples every token, signal tokens too, one at a time. Both flows write the same replies. Making the media costs the same
+in both, so it is left out of the FLOPs.
 """
 
 import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -71,7 +71,7 @@ def measure_seconds(pipe: AnyToAnyPipeline) -> list[Timing]:
             reply = Conversation(pipe).send(request, GenerationOptions(seed=seed))
             seconds.append(time.perf_counter() - start)
         note = "" if {medium.modality for medium in reply.media} == fired else " (which did not come out as asked)"
-        timings.append(Timing(f"a reply with {modality}{note}", statistics.median(seconds), aim, unit="s"))
+        timings.append(Timing(f"a reply with {modality}{note}", statistics.median(seconds), aim=aim, unit="s"))
     return timings
 
 
@@ -79,7 +79,7 @@ def measure_seconds(pipe: AnyToAnyPipeline) -> list[Timing]:
 class Flow:
     """What one way of answering cost: counts, FLOPs of core and encoders, seconds without the making of media."""
 
-    costs: Costs = Costs()
+    costs: Costs = field(default_factory=Costs)
     flops: float = 0.0
     seconds: float = 0.0
 
@@ -90,19 +90,16 @@ class Flow:
 def compare_flows(pipe: AnyToAnyPipeline) -> list[Timing]:
     """Counts, FLOPs and seconds of turns 2 to 8 of the scripted dialogue, ours beside the plain flow's."""
     ours, plain = (sum(flows[1:], start=Flow()) for flows in zip(*run_script(pipe), strict=True))
-    of, the_same = "turns 2 to 8 of a dialogue", "the same in the plain flow"
+    of = "turns 2 to 8 of a dialogue"
     return [
-        Timing(f"forwards of the core, {of}", ours.costs.core_forwards),
-        Timing(the_same, plain.costs.core_forwards),
-        Timing(f"positions through the core, {of}", ours.costs.core_tokens),
-        Timing(the_same, plain.costs.core_tokens),
-        Timing(f"media encoded, {of}", ours.costs.encoder_calls),
-        Timing(the_same, plain.costs.encoder_calls),
-        Timing(f"without the making of media, {of}", ours.seconds, unit="s"),
-        Timing(the_same, plain.seconds, unit="s"),
-        Timing(f"core and encoders, {of}", ours.flops / 1e9, unit="GFLOP"),
-        Timing(the_same, plain.flops / 1e9, unit="GFLOP"),
-        Timing("fewer FLOPs than the plain flow", plain.flops / ours.flops, FEWER_FLOPS, unit="times", want="at least"),
+        Timing(f"forwards of the core, {of}", ours.costs.core_forwards, plain.costs.core_forwards),
+        Timing(f"positions through the core, {of}", ours.costs.core_tokens, plain.costs.core_tokens),
+        Timing(f"media encoded, {of}", ours.costs.encoder_calls, plain.costs.encoder_calls),
+        Timing(f"core and encoders, {of}", ours.seconds, plain.seconds, unit="s"),
+        Timing(f"core and encoders, {of}", ours.flops / 1e9, plain.flops / 1e9, unit="GFLOP"),
+        Timing(
+            "fewer FLOPs than the plain flow", plain.flops / ours.flops, aim=FEWER_FLOPS, unit="times", want="at least"
+        ),
     ]
 
 
@@ -135,7 +132,8 @@ def core_flops(pipe: AnyToAnyPipeline, end: int, costs: Costs) -> float:
     matrices = sum(m.weight.numel() for m in pipe.core.base.get_decoder().modules() if isinstance(m, nn.Linear))
     attended = (2 * end - costs.core_tokens + 1) * costs.core_tokens / 2  # the sum of all positions up to each of these
     attention = 4 * config.num_hidden_layers * config.hidden_size * attended
-    return 2 * matrices * costs.core_tokens + attention + 2 * pipe.core.width * pipe.core.num_ids * costs.core_forwards
+    head = 2 * pipe.core.width * pipe.core.num_ids * costs.core_forwards
+    return float(2 * matrices * costs.core_tokens + attention + head)
 
 
 def _encoder_flops(pipe: AnyToAnyPipeline, medium: Media) -> float:

@@ -23,8 +23,8 @@ PIPELINES = frozenset({
 })  # fmt: skip
 LIBRARIES = ("diffusers", "transformers", "stable_diffusion")  # the last is diffusers' own module of that name
 COMPONENTS = frozenset({
-    "AutoencoderKL", "LatteTransformer3DModel", "PixArtTransformer2DModel", "UNet2DConditionModel",
-    "UNet3DConditionModel", "StableDiffusionSafetyChecker",
+    "AutoencoderKL", "AutoencoderTiny", "LatteTransformer3DModel", "PixArtTransformer2DModel",
+    "UNet2DConditionModel", "UNet3DConditionModel", "StableDiffusionSafetyChecker",
     "CLIPTextModel", "CLIPTextModelWithProjection", "ClapTextModelWithProjection", "T5EncoderModel", "SpeechT5HifiGan",
     "CLIPTokenizer", "CLIPTokenizerFast", "PreTrainedTokenizerFast", "RobertaTokenizer", "RobertaTokenizerFast",
     "T5Tokenizer", "T5TokenizerFast", "TokenizersBackend", "CLIPImageProcessor", "CLIPFeatureExtractor",
@@ -44,7 +44,7 @@ def load_decoder(
     module, name = DECODERS[kind].split(":")
     make = getattr(import_module(module), name)
     with quiet():
-        pipeline = DiffusionPipeline.from_pretrained(  # type: ignore[no-untyped-call]
+        pipeline = DiffusionPipeline.from_pretrained(
             folder, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False
         )
         return cast(Decoder, make(pipeline, modality, config))

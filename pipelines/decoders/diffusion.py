@@ -25,6 +25,8 @@ RETURNS = {
     "prompt_embeds": ("prompt_embeds", "negative_prompt_embeds"),
 }  # fmt: skip
 
+LATTE_LENGTH = 120  # the length to which LattePipeline.encode_prompt pads
+
 
 class PromptEmbedsDecoder:
     """Make images or videos with a diffusers pipeline, from embeddings that stand for its encoded prompt.
@@ -112,6 +114,9 @@ class PromptEmbedsDecoder:
     @torch.no_grad()
     def _encode(self, captions: Sequence[str]) -> dict[str, Tensor]:
         """Run the pipeline's `encode_prompt`: name -> (B, ...), with the negative conditions of the empty caption."""
+        wanted = inspect.signature(self.pipeline.encode_prompt).parameters
+        if "mask_feature" in wanted:
+            return self._encode_masked(captions)
         known = {
             "prompt": list(captions),
             "device": self.pipeline.device,
@@ -119,10 +124,8 @@ class PromptEmbedsDecoder:
             "do_classifier_free_guidance": True,
             "negative_prompt": [""] * len(captions),
             "clean_caption": False,
-            "mask_feature": False,
             "max_sequence_length": self.config.condition_length,
         }
-        wanted = inspect.signature(self.pipeline.encode_prompt).parameters
         arguments = {name: value for name, value in known.items() if name in wanted and value is not None}
         encoded = self.pipeline.encode_prompt(**arguments)
         arguments_of_call = call_arguments(self.pipeline)
@@ -131,4 +134,24 @@ class PromptEmbedsDecoder:
         return {
             name: (value if "pooled" in name else value[:, :length]).cpu()
             for name, value in zip(names, encoded, strict=True)
+        }
+
+    def _encode_masked(self, captions: Sequence[str]) -> dict[str, Tensor]:
+        """Encode for Latte, which masks nothing in its transformer: what a caption leaves over is zero.
+
+        So it makes a batch of captions itself (one alone it shortens, which no fixed condition can follow); the empty
+        caption it leaves as it is.
+        """
+        texts = [caption.lower().strip() for caption in captions]
+        options = {
+            "padding": "max_length",
+            "max_length": self.config.condition_length or LATTE_LENGTH,
+            "truncation": True,
+        }
+        tokens = self.pipeline.tokenizer([*texts, ""], return_tensors="pt", **options).to(self.pipeline.device)
+        encoded = self.pipeline.text_encoder(tokens.input_ids, attention_mask=tokens.attention_mask)[0].cpu()
+        mask = tokens.attention_mask[:-1, :, None].cpu()
+        return {
+            "prompt_embeds": encoded[:-1] * mask,
+            "negative_prompt_embeds": encoded[-1:].expand(len(texts), -1, -1),
         }

@@ -40,8 +40,9 @@ def decode_rows(
 
             def report(step: int, latents: Tensor, number: int = number) -> None:
                 if callback is not None:
-                    shown = options.preview_every and (step + 1) % options.preview_every == 0 and step + 1 < num_steps
-                    callback(DecodeStep(number, step + 1, num_steps, preview(latents) if shown else None))
+                    total = len(pipeline.scheduler.timesteps)  # some schedulers take a few more than they are asked for
+                    shown = options.preview_every and (step + 1) % options.preview_every == 0 and step + 1 < total
+                    callback(DecodeStep(number, step + 1, total, preview(latents) if shown else None))
 
             arguments = {
                 **config.call,

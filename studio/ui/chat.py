@@ -13,7 +13,7 @@ from studio.jobs import Job, JobState
 from studio.live import LiveReply
 from studio.media_store import MAX_UPLOAD_BYTES
 from studio.options import ReplyOptions
-from studio.presets import DEFAULT_PRESET
+from studio.presets import DEFAULT_PRESET, HONEST_LABEL, page_preset
 from studio.ui.frame import PageStudio, label, page_studio, show_text
 from studio.ui.messages import show_live, show_reply, show_request
 from studio.ui.settings import choose_options
@@ -39,10 +39,6 @@ FILE_TYPES = [
     "avi",
 ]
 MARK = '<span class="studio-mark"><i></i><i></i><i></i><i></i></span>'
-HONEST_LABEL = (
-    "A tiny model in a tiny world: it knows sixteen simple things, six colours and four places, "
-    "and says so when something lies outside."
-)
 EXAMPLES = (
     (":material/palette:", "Draw a red bell above a blue boat"),
     (":material/music_note:", "Play a trumpet"),
@@ -80,7 +76,7 @@ def _wake_worker(studio: PageStudio) -> None:
     """Let the model load while the person still thinks; once for every visit."""
     if "woken" not in st.session_state:
         st.session_state.woken = True
-        ensure_worker(studio.store.home, preset=DEFAULT_PRESET)
+        ensure_worker(studio.store.home, preset=page_preset())
 
 
 def _open_conversation(studio: PageStudio) -> ConversationRecord | None:
@@ -103,21 +99,23 @@ def _show_sidebar(studio: PageStudio, conversation: ConversationRecord | None) -
         recent = studio.history.recent()
         if recent:
             show_text("Earlier conversations", kind="note")
-        for record in recent:
-            is_open = conversation is not None and record.id == conversation.id
-            st.button(
-                label(record.title),
-                key=f"history-{record.id}",
-                type="secondary" if is_open else "tertiary",
-                width="stretch",
-                on_click=_go_to,
-                args=(record.id,),
-            )
+        with st.container(key="history"):
+            for record in recent:
+                is_open = conversation is not None and record.id == conversation.id
+                st.button(
+                    label(record.title),
+                    key=f"history-{record.id}",
+                    type="secondary" if is_open else "tertiary",
+                    width="stretch",
+                    on_click=_go_to,
+                    args=(record.id,),
+                )
         if conversation is not None and recent:
             with st.popover("Delete this conversation", icon=":material/delete:", type="tertiary"):
                 show_text("Its messages go. Files that you downloaded stay.", kind="note")
                 st.button("Delete", key="delete", on_click=_delete, args=(studio, conversation.id))
-        show_text(HONEST_LABEL, kind="note")
+            if page_preset() == DEFAULT_PRESET:
+                show_text(HONEST_LABEL, kind="note")
     return options
 
 
@@ -128,6 +126,8 @@ def _go_to(conversation: str | None) -> None:
 
 
 def _delete(studio: PageStudio, conversation: str) -> None:
+    for message in studio.history.messages(conversation):
+        studio.queue.cancel(message.job)
     studio.history.delete(conversation)
     _go_to(None)
 
@@ -142,7 +142,8 @@ def _show_empty_state(studio: PageStudio, conversation: ConversationRecord | Non
         with columns[number % 2]:
             if st.button(text, key=f"example-{number}", icon=icon, width="stretch"):
                 _ask(studio, conversation, text, [], options)
-    st.html(f'<div class="studio-note" style="text-align: center">{HONEST_LABEL}</div>')
+    if page_preset() == DEFAULT_PRESET:
+        st.html(f'<div class="studio-label">{HONEST_LABEL}</div>')
 
 
 def _show_messages(studio: PageStudio, messages: Sequence[Message]) -> bool:
@@ -151,13 +152,14 @@ def _show_messages(studio: PageStudio, messages: Sequence[Message]) -> bool:
     requests = [message for message in messages if message.role == "user"]
     is_busy = False
     for request in requests:
-        show_request(studio, request.content, job=request.job)
         job = studio.queue.get(request.job)
-        if request.job in replies:
-            show_reply(studio, replies[request.job].content, job=job)
-        elif not job.state.is_final:
+        if request.job not in replies and not job.state.is_final:
             is_busy = True
             _follow(job.id)
+            continue
+        show_request(studio, request.content, job=request.job)
+        if request.job in replies:
+            show_reply(studio, replies[request.job].content, job=job)
         elif job.state != JobState.DONE:
             _show_unanswered(studio, job, is_last=request is requests[-1])
     return is_busy
@@ -174,7 +176,7 @@ def _show_unanswered(studio: PageStudio, job: Job, *, is_last: bool) -> None:
 
 @st.fragment(run_every=POLL_SECONDS)
 def _follow(job_id: str) -> None:
-    """Show a reply under way, from the job's events; when it ends, the whole page is shown anew."""
+    """Show a request with its reply under way, from the job's events; when it ends, the whole page is shown anew."""
     studio = page_studio()
     job = studio.queue.get(job_id)
     live: dict[str, LiveReply] = st.session_state.setdefault("live", {})
@@ -185,6 +187,7 @@ def _follow(job_id: str) -> None:
         del live[job_id]
         st.rerun()
     _look_for_worker(studio)
+    show_request(studio, studio.history.request(job_id).content, job=job_id)
     with st.container(key="live", gap="small"):
         show_live(studio, reply, job=job)
         st.button(
@@ -209,7 +212,7 @@ def _look_for_worker(studio: PageStudio) -> None:
     """Replace a worker that died: its interrupted job runs again."""
     if monotonic() - st.session_state.get("looked", 0.0) > LOOK_FOR_WORKER_SECONDS:
         st.session_state.looked = monotonic()
-        ensure_worker(studio.store.home, preset=DEFAULT_PRESET)
+        ensure_worker(studio.store.home, preset=page_preset())
 
 
 def _ask(
@@ -224,7 +227,7 @@ def _ask(
         if len(files) > MAX_ATTACHMENTS:
             raise StudioError(f"A message takes up to {MAX_ATTACHMENTS} files; this one has {len(files)}. Remove some.")
         uploads = [Upload(studio.media.spool(file), file.name) for file in files]
-        conversation = conversation or studio.history.create(DEFAULT_PRESET)
+        conversation = conversation or studio.history.create(page_preset())
         ask(studio.store, conversation=conversation.id, text=text, uploads=uploads, options=options)
     except StudioError as error:
         st.error(label(str(error)), icon=":material/error:")

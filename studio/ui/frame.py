@@ -11,8 +11,10 @@ from studio.history import History
 from studio.home import studio_home
 from studio.jobs import JobQueue
 from studio.media_store import MediaStore
+from studio.plain_text import printable
 from studio.store import Store
 
+ICON = Path(__file__).with_name("icon.svg")
 STYLE = Path(__file__).with_name("style.css")
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
@@ -45,9 +47,9 @@ def open_page() -> None:
 
 def label(text: str) -> str:
     """Return text for a Streamlit label, which reads Markdown, so that it shows as it is."""
-    return _PUNCTUATION.sub(r"\\\1", text)
+    return _PUNCTUATION.sub(r"\\\1", printable(text))
 
 
 def show_text(text: str, *, kind: str) -> None:
-    """Show somebody's words as they are, in the style of `kind`."""
-    st.html(f'<div class="studio-{kind}">{html.escape(text)}</div>')
+    """Show somebody's words as they are, in the style of `kind`, as wide as they need."""
+    st.html(f'<div class="studio-{kind}">{html.escape(printable(text))}</div>', width="content")

@@ -1,18 +1,20 @@
 """Messages on the page: what was said, what was made, and a reply while it is being made."""
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 
 from studio.history import Content
-from studio.jobs import Job
+from studio.jobs import Job, JobState
 from studio.live import LiveMedia, LiveReply, LiveText
-from studio.ui.frame import PageStudio, label, show_text
+from studio.ui.frame import PageStudio, show_text
 
 MEDIA_WIDTH = 320
 ATTACHMENT_WIDTH = 180
 DOING: Mapping[str, str] = {"image": "Drawing", "audio": "Composing the sound", "video": "Animating"}
+THINGS: Mapping[str, str] = {"image": "Image", "audio": "Sound", "video": "Video"}
 MIME: Mapping[str, str] = {"image": "image/png", "audio": "audio/wav", "video": "video/mp4"}
 THINKING = '<div class="studio-thinking"><i></i><i></i><i></i>{}</div>'
 
@@ -31,9 +33,9 @@ def show_request(studio: PageStudio, content: Content, *, job: str) -> None:
 
 
 def show_reply(studio: PageStudio, content: Content, *, job: Job) -> None:
-    """Show a finished reply: text and media in their order, each medium with its download."""
+    """Show a finished reply: text and media in their order, then what can be kept of it."""
     with st.container(key=f"reply-{job.id}", gap="small"):
-        for number, part in enumerate(content):
+        for part in content:
             match part["type"]:
                 case "text":
                     show_text(part["text"].strip(), kind="reply")
@@ -43,8 +45,15 @@ def show_reply(studio: PageStudio, content: Content, *, job: Job) -> None:
                     continue
                 case kind:
                     show_media(studio, kind, part["media"], width=MEDIA_WIDTH)
-                    _show_download(studio, part, key=f"download-{job.id}-{number}")
-        show_text(f"seed {job.payload['options']['seed']}", kind="note")
+        with st.container(key=f"footer-{job.id}", horizontal=True, vertical_alignment="center", gap="medium"):
+            for number, part in enumerate(part for part in content if "media" in part):
+                _show_download(studio, part, key=f"download-{job.id}-{number}")
+            show_text(_how_it_was_made(job), kind="note")
+
+
+def _how_it_was_made(job: Job) -> str:
+    seed = f"seed {job.payload['options']['seed']}"
+    return seed if job.result is None else f"{seed} · {job.result['seconds']:.1f} s"
 
 
 def show_media(studio: PageStudio, kind: str, media: str, *, width: int) -> None:
@@ -52,7 +61,7 @@ def show_media(studio: PageStudio, kind: str, media: str, *, width: int) -> None
     content = studio.media.path(media).read_bytes()
     match kind:
         case "image":
-            st.image(content, width=width)
+            st.image(content, width=width, output_format="PNG")
         case "audio":
             st.audio(content, format=MIME["audio"], width=max(width, 260))
         case "video":
@@ -73,7 +82,7 @@ def show_live(studio: PageStudio, reply: LiveReply, *, job: Job) -> None:
     if reply.is_loading:
         st.html(THINKING.format("Waking the model up"))
     elif not reply.parts:
-        st.html(THINKING.format("Reading" if reply.request is None and job.attempts else "Thinking"))
+        st.html(THINKING.format("Waiting for the model" if job.state == JobState.QUEUED else "Thinking"))
 
 
 def _show_live_media(studio: PageStudio, part: LiveMedia, *, job: Job) -> None:
@@ -82,7 +91,9 @@ def _show_live_media(studio: PageStudio, part: LiveMedia, *, job: Job) -> None:
         return
     preview = studio.queue.preview(job.id, part.slot)
     if preview is not None:
-        st.image(preview, width=MEDIA_WIDTH)
+        # Inline: a preview is replaced before a browser could fetch it by its address.
+        source = base64.b64encode(preview).decode()
+        st.html(f'<img class="studio-preview" alt="" src="data:image/png;base64,{source}">')
     share = min(part.step / part.num_steps, 1.0) if part.num_steps else 0.0
     st.progress(share, text=f"{DOING[part.modality]}, step {part.step} of {part.num_steps}")
 
@@ -90,7 +101,7 @@ def _show_live_media(studio: PageStudio, part: LiveMedia, *, job: Job) -> None:
 def _show_download(studio: PageStudio, part: Mapping[str, Any], *, key: str) -> None:
     path = studio.media.path(part["media"])
     st.download_button(
-        "Download",
+        THINGS[part["type"]],
         path.read_bytes(),
         file_name=f"{part['type']}-{part['media'][:8]}{path.suffix}",
         mime=MIME[part["type"]],
@@ -98,5 +109,5 @@ def _show_download(studio: PageStudio, part: Mapping[str, Any], *, key: str) -> 
         icon=":material/download:",
         type="tertiary",
         on_click="ignore",
-        help=label("The file carries its recipe: studio replay FILE makes it again."),
+        help="Download. The file carries its recipe: `studio replay` makes it again.",
     )

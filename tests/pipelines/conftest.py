@@ -4,11 +4,11 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import parts
 import pytest
 import torch
 from torch import Tensor
 
-import parts
 from pipelines.any_to_any import AnyToAnyPipeline
 
 os.environ["HF_HUB_OFFLINE"] = "1"

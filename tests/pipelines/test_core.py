@@ -4,6 +4,7 @@ import hashlib
 import warnings
 from pathlib import Path
 
+import parts
 import pytest
 import torch
 from peft import LoraConfig, PeftModel
@@ -18,7 +19,6 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
-import parts
 from encoders.modality import Modality
 from pipelines.core import LanguageCore
 from pipelines.loading import load_adapter, load_language_model, save_adapter
@@ -126,7 +126,9 @@ def test_padding_on_the_right_changes_nothing(core: LanguageCore) -> None:
 
 def test_an_adapter_survives_saving_and_stock_peft_loads_it(tmp_path: Path) -> None:
     core = LanguageCore(build("llama"), TOKENIZER, parts.signal_tokens())
-    adapter = core.attach_lora(LoraConfig(r=2, lora_alpha=7, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM"))
+    adapter = core.attach_lora(
+        LoraConfig(r=2, lora_alpha=7, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
+    )
     for parameter in adapter.parameters():
         if parameter.requires_grad:
             torch.nn.init.normal_(parameter, generator=torch.Generator().manual_seed(1))

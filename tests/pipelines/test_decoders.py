@@ -5,18 +5,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import parts
 import pytest
 import torch
 from diffusers import (
     PixArtAlphaPipeline,
     PixArtTransformer2DModel,
+    PNDMScheduler,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
 from safetensors.torch import load_file
 from torch import Tensor
 
-import parts
 from encoders.media import Audio, Image, Media, Video
 from encoders.modality import Modality
 from pipelines.decoders import check_model_index, load_decoder
@@ -102,6 +103,19 @@ def test_the_condition_does_not_depend_on_the_batch(decoder: Decoder) -> None:
         torch.testing.assert_close(both[name][1:], value)
 
 
+def test_what_a_caption_of_a_video_leaves_over_is_zero_as_the_stock_pipeline_makes_it(
+    decoders: dict[Modality, Decoder],
+) -> None:
+    decoder = decoders[VIDEO]
+    captions = ["a", "abcd"]
+    stock = decoder.pipeline.encode_prompt(captions, mask_feature=True)  # type: ignore[attr-defined]
+    made = decoder.condition(captions)["prompt_embeds"]
+    torch.testing.assert_close(made, stock[0][:, :6])
+    assert not made[0, 1:].any()
+    torch.testing.assert_close(decoder.unconditional["prompt_embeds"], stock[1][:1, :6])
+    assert decoder.unconditional["prompt_embeds"].any()
+
+
 def test_a_sounds_condition_is_a_unit_vector_and_any_length_makes_the_same(decoders: dict[Modality, Decoder]) -> None:
     decoder = decoders[AUDIO]
     condition = decoder.condition(["a bell"])
@@ -144,6 +158,15 @@ def test_every_step_is_reported_and_previews_when_asked(decoder: Decoder) -> Non
     assert shown == ([] if decoder.modality is AUDIO else [2, 2])
 
 
+def test_a_scheduler_that_takes_more_steps_than_asked_reports_them_all() -> None:
+    pipeline = parts.image_pipeline()
+    pipeline.scheduler = PNDMScheduler(skip_prk_steps=True, steps_offset=1)
+    decoder = PromptEmbedsDecoder(pipeline, IMAGE, DecoderConfig(4, 2.0))
+    steps: list[DecodeStep] = []
+    decoder.decode(decoder.condition(["a"]), DecodeOptions(seed=1), steps.append)
+    assert [(s.step, s.num_steps) for s in steps] == [(step, 5) for step in range(1, 6)]
+
+
 def test_looking_on_changes_nothing(decoder: Decoder) -> None:
     condition = decoder.condition(["a"])
     watched = decoder.decode(condition, DecodeOptions(seed=1, preview_every=1), lambda step: None)
@@ -152,7 +175,11 @@ def test_looking_on_changes_nothing(decoder: Decoder) -> None:
 
 def test_guidance_and_steps_make_a_difference(decoder: Decoder) -> None:
     condition = decoder.condition(["a"])
-    options = [DecodeOptions(seed=1), DecodeOptions(seed=1, guidance_scale=9.0), DecodeOptions(seed=1, guidance_scale=0.0)]
+    options = [
+        DecodeOptions(seed=1),
+        DecodeOptions(seed=1, guidance_scale=9.0),
+        DecodeOptions(seed=1, guidance_scale=0.0),
+    ]
     options.append(DecodeOptions(seed=1, num_inference_steps=3))
     assert len({hashes(decoder.decode(condition, option))[0] for option in options}) == 4
 
@@ -199,8 +226,8 @@ def test_a_condition_of_another_shape_is_refused(decoder: Decoder) -> None:
 def pixart() -> PixArtAlphaPipeline:
     video = parts.video_pipeline()
     transformer = PixArtTransformer2DModel(
-        num_attention_heads=2, attention_head_dim=8, in_channels=4, out_channels=8, num_layers=1, cross_attention_dim=16,
-        sample_size=8, patch_size=2, caption_channels=16, use_additional_conditions=False,
+        num_attention_heads=2, attention_head_dim=8, in_channels=4, out_channels=8, num_layers=1,
+        cross_attention_dim=16, sample_size=8, patch_size=2, caption_channels=16, use_additional_conditions=False,
     )  # fmt: skip
     return PixArtAlphaPipeline(video.tokenizer, video.text_encoder, video.vae, transformer, video.scheduler)
 
@@ -219,8 +246,8 @@ def sdxl() -> StableDiffusionXLPipeline:
         projection_class_embeddings_input_dim=12 + 6 * 4,
     )  # fmt: skip
     return StableDiffusionXLPipeline(
-        image.vae, image.text_encoder, CLIPTextModelWithProjection(config).eval(), image.tokenizer, image.tokenizer, unet,
-        image.scheduler,
+        image.vae, image.text_encoder, CLIPTextModelWithProjection(config).eval(), image.tokenizer, image.tokenizer,
+        unet, image.scheduler,
     )  # fmt: skip
 
 

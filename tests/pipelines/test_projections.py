@@ -52,6 +52,44 @@ def test_a_linear_input_projection_computes_what_nextgpt_computes(golden: Path) 
     torch.testing.assert_close(made, recorded["out.llama_proj"], atol=1e-6, rtol=1e-5)
 
 
+def test_the_2024_input_projections_compute_what_nextgpt_computes(golden: Path) -> None:
+    folder = golden / "nextgpt_v15_projectors"
+    sizes = json.loads((folder / "config.json").read_text())
+    weights, recorded = load_file(folder / "weights.safetensors"), load_file(folder / "io.safetensors")
+    group = InputProjectionConfig(
+        sizes["imagebind_dim"],
+        sizes["llm_hidden"],
+        kind="group",
+        hidden=sizes["proj_hidden"],
+        num_heads=sizes["nhead"],
+        depths=tuple(sizes["group"]["depths"]),
+        num_group_tokens=tuple(sizes["group"]["num_group_tokens"]),
+        num_output_groups=tuple(sizes["group"]["num_output_groups"]),
+    )
+    mlp = InputProjectionConfig(sizes["imagebind_dim"], sizes["llm_hidden"], kind="mlp")
+    for config, prefix, given, made in (
+        (group, "mm_input_projector.", recorded["in.imagebind_patches"], "out.input_group"),
+        (mlp, "mm_input_projector_mlp.layer.", recorded["in.imagebind_embedding"][:, None], "out.input_mlp"),
+    ):
+        projection = InputProjection(config).eval()
+        projection.layer.load_state_dict(cut(weights, prefix), strict=True)
+        with torch.no_grad():
+            projected = projection(given)
+        assert projected.shape[1] == projection.num_tokens(given.shape[1])
+        expected = recorded[made].reshape(projected.shape)
+        assert (projected - expected).abs().max() <= 1e-5 * expected.abs().max()
+
+
+def test_grouping_trains_through_its_hard_choice() -> None:
+    config = InputProjectionConfig(
+        6, 8, "group", hidden=8, num_heads=2, depths=(1, 1), num_group_tokens=(3, 0), num_output_groups=(2,)
+    )
+    projection = InputProjection(config).train()
+    projection(torch.randn(2, 9, 6)).square().sum().backward()
+    unreached = [name for name, p in projection.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
+    assert unreached == []
+
+
 def test_each_token_is_projected_on_its_own() -> None:
     projection = InputProjection(InputProjectionConfig(6, 8, kind="mlp"))
     tokens = torch.randn(2, 5, 6)

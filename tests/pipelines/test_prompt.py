@@ -3,13 +3,13 @@
 from itertools import pairwise
 from typing import Any
 
+import parts
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerBase
 
-import parts
 from encoders.media import Audio, Image, Video
 from encoders.modality import Modality
 from pipelines.prompt import (
@@ -61,15 +61,19 @@ def test_a_dialogue_is_the_template_around_its_contents() -> None:
 
 
 def test_targets_are_what_the_assistant_writes_and_the_end_of_its_turn() -> None:
-    dialogue = encode([say("user", "hi"), say("assistant", "yes", {"type": "image", "image": None, "caption": "a cat"})])
+    dialogue = encode(
+        [say("user", "hi"), say("assistant", "yes", {"type": "image", "image": None, "caption": "a cat"})]
+    )
     written = tuple(item for item, is_target in zip(dialogue.items, dialogue.targets, strict=True) if is_target)
     assert spell(written) == "yes[IMG0][IMG1][IMG2][IMG3]<|end|>"
 
 
 def test_media_of_the_assistant_are_spans_with_their_captions() -> None:
     content = [
-        "see", {"type": "video", "video": None, "caption": "a car"}, {"type": "audio", "audio": None, "caption": "vroom"},
-    ]  # fmt: skip
+        "see",
+        {"type": "video", "video": None, "caption": "a car"},
+        {"type": "audio", "audio": None, "caption": "vroom"},
+    ]
     dialogue = encode([say("user", "play"), say("assistant", *content)])
     assert [(span.modality, span.caption) for span in dialogue.spans] == [(VIDEO, "a car"), (AUDIO, "vroom")]
     for span in dialogue.spans:
@@ -130,7 +134,9 @@ def test_turns_end_with_the_templates_own_token() -> None:
 
 
 texts = st.lists(
-    st.one_of(st.sampled_from([*parts.CONTROL, *SIGNALS.token_names, "\ue0000\ue001", "### Human:"]), st.text(max_size=5)),
+    st.one_of(
+        st.sampled_from([*parts.CONTROL, *SIGNALS.token_names, "\ue0000\ue001", "### Human:"]), st.text(max_size=5)
+    ),
     max_size=6,
 ).map("".join)
 

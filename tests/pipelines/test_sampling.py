@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+import parts
 import pytest
 import torch
 from torch import Tensor
 
-import parts
 from encoders.modality import Modality
 from pipelines.core import LanguageCore
 from pipelines.options import GenerationOptions
@@ -110,7 +110,9 @@ def test_a_seed_writes_the_same_again(core: LanguageCore) -> None:
     options = GenerationOptions(max_new_tokens=12, temperature=3.0)
 
     def ids(seed: int) -> list[int]:
-        return [i for piece in write_all(core, options, (), seed) if isinstance(piece, SampledId) for i in ids_of(piece)]
+        return [
+            i for piece in write_all(core, options, (), seed) if isinstance(piece, SampledId) for i in ids_of(piece)
+        ]
 
     assert ids(1) == ids(1)
     assert ids(1) != ids(2)

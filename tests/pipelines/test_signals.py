@@ -1,7 +1,7 @@
 """Signal tokens: their layout, and finding runs among any ids."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from encoders.modality import Modality
@@ -12,7 +12,8 @@ SIGNALS = SignalTokens({Modality.VIDEO: 3, Modality.IMAGE: 2}, first_id=100)
 
 def test_marks_come_first_and_runs_follow_in_the_order_of_the_modalities() -> None:
     assert SIGNALS.token_names == (
-        "<image>", "</image>", "<audio>", "</audio>", "<video>", "</video>", "[IMG0]", "[IMG1]", "[VID0]", "[VID1]", "[VID2]",
+        "<image>", "</image>", "<audio>", "</audio>", "<video>", "</video>",
+        "[IMG0]", "[IMG1]", "[VID0]", "[VID1]", "[VID2]",
     )  # fmt: skip
     assert SIGNALS.num_tokens == len(SIGNALS.token_names)
     assert SIGNALS.marks(Modality.VIDEO) == (104, 105)
@@ -28,12 +29,14 @@ def test_only_complete_runs_are_found() -> None:
     assert SIGNALS.find(ids) == (SignalSpan(Modality.IMAGE, 1, 3), SignalSpan(Modality.VIDEO, 4, 7))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(95, 115), max_size=40))
 def test_any_sequence_of_ids_is_handled(ids: list[int]) -> None:
     for span in SIGNALS.find(ids):
         assert tuple(ids[span.start : span.end]) == SIGNALS.run(span.modality)
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.integers(0, 99), st.sampled_from([Modality.IMAGE, Modality.VIDEO])), max_size=12))
 def test_every_complete_run_is_found(pieces: list[int | Modality]) -> None:
     ids = [id_ for piece in pieces for id_ in (SIGNALS.run(piece) if isinstance(piece, Modality) else (piece,))]

@@ -1,10 +1,10 @@
 """What the core has read: only what is new runs, and copies do not disturb each other."""
 
+import parts
 import pytest
 import torch
 from torch import Tensor
 
-import parts
 from encoders.media import Text
 from encoders.modality import Modality
 from pipelines.core import LanguageCore

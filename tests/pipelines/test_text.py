@@ -2,13 +2,13 @@
 
 import json
 
+import parts
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 from transformers import LlamaTokenizerFast, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-import parts
 from pipelines.text import TextStream, control_ids, encode_text
 
 SIGNAL_NAMES = parts.signal_tokens().token_names

@@ -17,6 +17,7 @@ from studio.options import DecodeChoice, ReplyOptions
 from studio.recipe import read_recipe
 from studio.studio import Reply
 
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers' own
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = ReplyOptions(max_new_tokens=60, temperature=1.0, decode={"image": DecodeChoice(steps=3)})
 ONE_IMAGE = replace(OPTIONS, outputs=("image",))

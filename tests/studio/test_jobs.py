@@ -82,7 +82,7 @@ def test_a_worker_that_comes_back_too_late_can_write_nothing(queue: JobQueue, cl
     recorded: list[str] = []
     attempts: tuple[Callable[[], None], ...] = (
         lambda: late.emit("text", text="late"),
-        lambda: late.finish({}, record=lambda database: recorded.append("late")),
+        lambda: late.finish({}, record=lambda: recorded.append("late")),
         lambda: late.fail("late"),
         late.renew,
         late.check,
@@ -117,7 +117,7 @@ def test_what_finish_records_is_kept_only_with_the_job(queue: JobQueue) -> None:
     job = queue.submit("count", {})
     lease = claimed(queue)
 
-    def record(database: object) -> None:
+    def record() -> None:
         queue.submit("follow", {})
         raise RuntimeError("the disk is full")
 

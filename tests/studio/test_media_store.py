@@ -1,6 +1,7 @@
 """Media on disk: content addresses, spooled uploads, and nothing reached by a name from outside."""
 
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,15 @@ def test_an_upload_beyond_the_limit_is_refused_and_leaves_nothing(media: MediaSt
     with pytest.raises(StudioError, match="larger than 1 MB"):
         media.spool(io.BytesIO(b"x" * (2**20 + 1)), max_bytes=2**20)
     assert list((home / "incoming").iterdir()) == []
+
+
+def test_only_old_uploads_are_forgotten(media: MediaStore) -> None:
+    old, new = (media.spool(io.BytesIO(b"x")) for _ in range(2))
+    os.utime(media.upload_path(old), (0, 0))
+    media.forget_old_uploads()
+    assert media.upload_path(new)
+    with pytest.raises(StudioError):
+        media.upload_path(old)
 
 
 def test_a_missing_file_is_named_as_such(media: MediaStore) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from encoders.clip import CLIPEncoder
+from encoders.modality import Modality
 from pipelines.any_to_any import AnyToAnyPipeline
 from pipelines.checkpoint import read_config
 from training.align_inputs import AlignInputsOptions, main, run
@@ -37,19 +39,32 @@ def test_only_input_projections_and_marks_change(trained: Path, untrained_folder
     after = AnyToAnyPipeline.from_pretrained(trained)
     for name, value in before.output_projections.state_dict().items():
         torch.testing.assert_close(after.output_projections.state_dict()[name], value, rtol=0, atol=0)
-    for name, value in before.input_projections.state_dict().items():
-        assert not torch.equal(after.input_projections.state_dict()[name], value), name
+    for name, value in before.all_input_projections.state_dict().items():
+        assert torch.equal(after.all_input_projections.state_dict()[name], value) == name.startswith("clip"), name
     torch.testing.assert_close(after.core.output_rows, before.core.output_rows, rtol=0, atol=0)
     num_marks = 2 * len(before.core.signals.inputs)
     moved = (after.core.input_rows != before.core.input_rows).any(dim=1)
     assert moved.tolist() == [True] * num_marks + [False] * (len(moved) - num_marks)
 
 
+def test_clip_gets_projections_of_its_own(trained: Path, untrained_folder: Path, tmp_path: Path) -> None:
+    chained = replace(options(untrained_folder, tmp_path / "clip"), init_from=trained)
+    list(run(AlignInputsOptions(chained, encoder="clip")))
+    before = AnyToAnyPipeline.from_pretrained(trained)
+    after = AnyToAnyPipeline.from_pretrained(tmp_path / "clip", encoders={Modality.IMAGE: "clip"})
+    for name, value in before.all_input_projections.state_dict().items():
+        assert torch.equal(after.all_input_projections.state_dict()[name], value) == name.startswith("imagebind"), name
+    assert isinstance(after.encoders[Modality.IMAGE], CLIPEncoder)
+
+
 def test_the_log_holds_options_losses_and_previews(trained: Path) -> None:
     lines = [json.loads(line) for line in (trained / "log.jsonl").read_text().splitlines()]
-    assert lines[0]["stage"] == "align-inputs" and lines[0]["options"]["steps"] == 6
+    assert lines[0]["stage"] == "align-inputs"
+    assert lines[0]["options"]["steps"] == 6
     losses = [line for line in lines if "losses" in line]
-    assert losses[-1]["step"] == 6 and losses[-1]["losses"]["cross_entropy"] > 0 and losses[-1]["tokens_per_second"] > 0
+    assert losses[-1]["step"] == 6
+    assert losses[-1]["losses"]["cross_entropy"] > 0
+    assert losses[-1]["tokens_per_second"] > 0
     previews = [line for line in lines if "preview" in line]
     assert [line["step"] for line in previews] == [3, 6]
     assert {"prompt", "wanted", "text"} == set(previews[0]["preview"][0])

@@ -48,7 +48,8 @@ def test_signals_come_nearer_to_the_conditions(trained: Path) -> None:
     lines = [json.loads(line) for line in (trained / "log.jsonl").read_text().splitlines()]
     first, last = (line["losses"] for line in (lines[1], [line for line in lines if "losses" in line][-1]))
     shared = [name for name in first if name.endswith("_distance") and name in last]
-    assert shared and all(last[name] < first[name] for name in shared)
+    assert shared
+    assert all(last[name] < first[name] for name in shared)
 
 
 def test_the_preview_tells_how_near_each_run_comes(trained: Path) -> None:

@@ -45,7 +45,8 @@ def test_a_writer_that_dies_leaves_the_checkpoint_before(
         save_checkpoint(tmp_path, 2, TENSORS, {})
     monkeypatch.undo()
     target = latest_checkpoint(tmp_path)
-    assert target is not None and load_checkpoint(target)[1]["step"] == 1
+    assert target is not None
+    assert load_checkpoint(target)[1]["step"] == 1
     save_checkpoint(tmp_path, 2, TENSORS, {})
     assert load_checkpoint(latest_checkpoint(tmp_path) or tmp_path)[1]["step"] == 2
 

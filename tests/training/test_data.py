@@ -79,7 +79,8 @@ def test_files_are_known_by_their_content(tmp_path: Path) -> None:
 def test_a_model_gets_only_what_it_can_use() -> None:
     data = load_data(None, "talk", 200, 0, reads=frozenset({Modality.IMAGE}), makes=frozenset())
     needs = {need for sample in [*data.train, *data.shown] for need in sample.needs()}
-    assert needs == {("user", Modality.IMAGE)} and len(data.train) > 10
+    assert needs == {("user", Modality.IMAGE)}
+    assert len(data.train) > 10
 
 
 def test_pairs_are_worded_for_the_stage(tmp_path: Path) -> None:
@@ -97,7 +98,7 @@ def test_pairs_are_worded_for_the_stage(tmp_path: Path) -> None:
 def test_a_manifest_that_does_not_serve_the_stage_is_refused(tmp_path: Path) -> None:
     chat = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}
     path = manifest(tmp_path, chat)
-    with pytest.raises(ValueError, match="Nothing in this manifest .* wanted media with captions"):
+    with pytest.raises(ValueError, match=r"Nothing in this manifest .* wanted media with captions"):
         load_data(open_data(path), "describe", 0, 0, reads=ALL, makes=ALL)
     assert len(load_data(open_data(path), "talk", 0, 0, reads=ALL, makes=ALL).train) == 1
 
@@ -113,7 +114,8 @@ def test_a_large_manifest_keeps_some_samples_to_show(tmp_path: Path) -> None:
     picture(tmp_path / "a.png", 9)
     path = manifest(tmp_path, *({"image": "a.png", "caption": f"grey {number}"} for number in range(80)))
     data = load_data(open_data(path), "describe", 0, 0, reads=ALL, makes=ALL)
-    assert len(data.train) == 74 and len(data.shown) == 6
+    assert len(data.train) == 74
+    assert len(data.shown) == 6
 
 
 def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from transformers import DynamicCache
 from encoders.media import Audio, Image, Media, Video
 from encoders.modality import Modality
 from pipelines.any_to_any import AnyToAnyPipeline
-from pipelines.checkpoint import read_config
+from pipelines.checkpoint import read_config, write_config
 from pipelines.events import Costs
 from training import evaluate
 from training.evaluate import Options, VerdictFile, answerable_rows, run, verdicts
@@ -37,6 +37,7 @@ from training.world.dialogues import LANGUAGES, TASKS, Dialogue, draw_dialogue
 from training.world.judge import SceneReading
 from training.world.scene import Relation, Scene, Thing
 
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers' own
 BELL = Scene((Thing("bell", "red", "big"),), "sky")
 
 
@@ -225,9 +226,13 @@ def test_verdicts_on_other_weights_are_refused(tmp_path: Path) -> None:
         VerdictFile(tmp_path / "samples.jsonl", "another").read()
 
 
-def test_a_row_through_clip_needs_a_model_with_clip(model: Path) -> None:
-    assert CLIP_ROW not in answerable_rows(str(model))
-    assert set(answerable_rows(str(model))) == set(ROWS) - {CLIP_ROW}
+def test_a_row_through_clip_needs_a_model_with_clip(model: Path, tmp_path: Path) -> None:
+    config = read_config(model)
+    write_config(tmp_path, replace(config, encoders={"imagebind": config.encoders["imagebind"]}))
+    assert set(answerable_rows(str(tmp_path))) == set(ROWS) - {CLIP_ROW}
+    clip = replace(config.encoders["imagebind"], kind="clip")
+    write_config(tmp_path, replace(config, encoders={"clip": clip}))
+    assert set(answerable_rows(str(tmp_path))) == set(ROWS)
 
 
 def test_a_random_model_can_be_asked_everything(model: Path) -> None:
@@ -264,7 +269,9 @@ def test_figures_are_counted_over_the_right_rows() -> None:
 
 def test_the_command_writes_a_report(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     output = tmp_path / "report.json"
-    arguments = f"evaluate --preset {model} --rows judge_video talk --samples 2 --workers 1 --no-costs --output {output}"
+    arguments = (
+        f"evaluate --preset {model} --rows judge_video talk --samples 2 --workers 1 --no-costs --output {output}"
+    )
     monkeypatch.setattr("sys.argv", arguments.split())
     evaluate.main()
     report = json.loads(output.read_text())
@@ -274,18 +281,20 @@ def test_the_command_writes_a_report(model: Path, tmp_path: Path, monkeypatch: p
 
 def test_our_flow_computes_less_than_the_plain_one(model: Path) -> None:
     timings = compare_flows(AnyToAnyPipeline.from_pretrained(model))
-    forwards, plain_forwards, positions, plain_positions, encoded, plain_encoded = (t.value for t in timings[:6])
+    forwards, positions, encoded = timings[:3]
+    assert forwards.plain is not None
+    assert positions.plain is not None
     shown = [medium is not None for medium, _ in SCRIPT]
-    assert forwards <= plain_forwards
-    assert positions < plain_positions
-    assert encoded == sum(shown[1:])
-    assert plain_encoded == sum(sum(shown[: turn + 1]) for turn in range(1, len(SCRIPT)))
+    assert forwards.value <= forwards.plain
+    assert positions.value < positions.plain
+    assert encoded.value == sum(shown[1:])
+    assert encoded.plain == sum(sum(shown[: turn + 1]) for turn in range(1, len(SCRIPT)))
     assert timings[-1].value > 1
 
 
 def test_core_flops_agree_with_torchs_counter(model: Path) -> None:
     pipe = AnyToAnyPipeline.from_pretrained(model)
-    embeddings = pipe.core.embed([5] * 12)[None]
+    embeddings = pipe.core.embed([5] * 12)[None].detach()
     cache = DynamicCache()
     with torch.no_grad():
         pipe.core(embeddings[:, :8], cache)

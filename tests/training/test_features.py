@@ -92,7 +92,8 @@ def test_progress_reaches_the_total(tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
     cache = FeatureCache(tmp_path, "features", "f" * 64)
     cache.complete(KEYS, Counting(VALUES), what="encode", batch_size=3, progress=lambda *at: told.append(at))
-    assert told[0] == ("encode", 0, 10) and told[-1] == ("encode", 10, 10)
+    assert told[0] == ("encode", 0, 10)
+    assert told[-1] == ("encode", 10, 10)
     assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
 
 

@@ -121,7 +121,8 @@ def test_the_shipped_judge_is_small(modality: JudgedModality) -> None:
     ("modality", "kind"), [(modality, kind) for modality, kinds in KINDS.items() for kind in kinds]
 )
 def test_the_shipped_judge_reads_held_out_renders(modality: JudgedModality, kind: split.Kind) -> None:
-    assert measure(modality, kind, count=100) >= 98
+    count = 50
+    assert measure(modality, kind, count) >= count - 1
 
 
 def test_single_media_are_read_as_in_a_batch() -> None:

@@ -69,8 +69,10 @@ def test_another_models_checkpoint_is_refused(tmp_path: Path) -> None:
 def test_the_rate_warms_up_stays_and_falls() -> None:
     options = replace(OPTIONS, steps=100, warmup_steps=10, decay_fraction=0.2)
     rates = [learning_rate_at(step, options) / options.learning_rate for step in range(100)]
-    assert rates[0] == pytest.approx(0.1) and rates[9:81] == [1.0] * 72
-    assert rates[90] == pytest.approx(0.5) and rates[99] == pytest.approx(0.05)
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9:81] == [1.0] * 72
+    assert rates[90] == pytest.approx(0.5)
+    assert rates[99] == pytest.approx(0.05)
 
 
 def test_parameters_without_decay_and_without_gradient_do_not_move(tmp_path: Path) -> None:
@@ -88,7 +90,8 @@ def test_parameters_without_decay_and_without_gradient_do_not_move(tmp_path: Pat
 def test_time_running_out_leaves_a_checkpoint_to_resume(tmp_path: Path) -> None:
     model = model_of()
     steps = list(fit(model, batch_of, loss_of, replace(OPTIONS, minutes=0.0), tmp_path))
-    assert [step.number for step in steps] == [1] and steps[0].is_last
+    assert [step.number for step in steps] == [1]
+    assert steps[0].is_last
     resumed = train(tmp_path, resume=True).state_dict()
     for name, value in train(tmp_path / "whole").state_dict().items():
         torch.testing.assert_close(resumed[name], value, rtol=0, atol=0)

@@ -27,7 +27,9 @@ def test_nothing_to_learn_costs_nothing_and_keeps_the_graph() -> None:
     logits = torch.randn(2, 7, requires_grad=True)
     loss = token_cross_entropy(logits, torch.full((2,), IGNORED))
     loss.backward()
-    assert loss.item() == 0 and logits.grad is not None and not logits.grad.any()
+    assert loss.item() == 0
+    assert logits.grad is not None
+    assert not logits.grad.any()
 
 
 def test_euclidean_is_the_mean_length_of_the_differences() -> None:
@@ -42,7 +44,8 @@ def test_equal_conditions_are_at_distance_zero_with_a_finite_gradient(kind: str)
     distance = condition_distance(given, given.detach().clone(), kind)  # type: ignore[arg-type]
     distance.backward()
     assert abs(distance.item()) < 1e-6
-    assert given.grad is not None and bool(torch.isfinite(given.grad).all())
+    assert given.grad is not None
+    assert bool(torch.isfinite(given.grad).all())
 
 
 def test_shapes_that_differ_are_refused() -> None:

@@ -39,7 +39,8 @@ def test_bucketing_wastes_little_padding() -> None:
 
 def test_lengths_do_not_come_in_order() -> None:
     longest = [np.asarray(LENGTHS)[batch_indices(LENGTHS, 8, 0, step)].max() for step in range(16)]
-    assert longest != sorted(longest) and longest != sorted(longest, reverse=True)
+    assert longest != sorted(longest)
+    assert longest != sorted(longest, reverse=True)
 
 
 def test_few_sequences_make_one_small_batch() -> None:

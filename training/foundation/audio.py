@@ -1,6 +1,7 @@
 """Train the audio decoder: a stock AudioLDMPipeline, asked through one sentence vector.
 
-    python -m training.foundation.audio --vae runs/mel_vae/vae --vocoder runs/vocoder/vocoder --sounds runs/vocoder --output runs/audio
+    python -m training.foundation.audio --vae runs/mel_vae/vae --vocoder runs/vocoder/vocoder --sounds runs/sounds \\
+        --output runs/audio
 
 AudioLDM (Liu 2023): the UNet reads the caption's unit vector beside the time embedding; the text encoder trains along.
 """
@@ -44,7 +45,9 @@ def _vocab_and_merges(trained: ByteLevelBPETokenizer) -> tuple[dict[str, int], l
     import json
 
     model = json.loads(trained.to_str())["model"]
-    return model["vocab"], [(left, right) for left, right in (m if isinstance(m, list) else m.split(" ") for m in model["merges"])]
+    return model["vocab"], [
+        (left, right) for left, right in (m if isinstance(m, list) else m.split(" ") for m in model["merges"])
+    ]
 
 
 class ConditionedUNet(nn.Module):
@@ -130,7 +133,7 @@ def main() -> None:
     made.add_argument("--vae", type=Path, required=True, help="folder of the trained sound autoencoder")
     made.add_argument("--vocoder", type=Path, required=True, help="folder of the trained vocoder")
     made.add_argument("--sounds", type=Path, required=True, help="folder that keeps the pool of sounds")
-    made.add_argument("--pool", type=int, default=2400, help="sounds rendered once")
+    made.add_argument("--pool", type=int, default=1800, help="sounds rendered once")
     arguments = made.parse_args()
     torch.manual_seed(arguments.seed)
     vae = AutoencoderTiny.from_pretrained(arguments.vae).float().eval()

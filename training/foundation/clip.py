@@ -1,6 +1,6 @@
 """Train the small CLIP (pictures and text) and save it in open_clip's own folder format.
 
-    python -m training.foundation.clip --output runs/clip
+python -m training.foundation.clip --output runs/clip
 """
 
 import random
@@ -53,7 +53,9 @@ def main() -> None:
     config = config_of(len(tokenizer))
     model = create_clip(config)
     if arguments.init_from:
-        model.load_state_dict({n: v.float() for n, v in load_file(arguments.init_from / "open_clip_model.safetensors").items()})
+        model.load_state_dict(
+            {n: v.float() for n, v in load_file(arguments.init_from / "open_clip_model.safetensors").items()}
+        )
     pixels = ClipPixels(image_size=IMAGE_SIZE)
 
     def batch(step: int, side_seed: int = 0) -> Batch:
@@ -66,7 +68,14 @@ def main() -> None:
     def preview(path: Path) -> None:
         given = {name: value.to(next(model.parameters()).device) for name, value in batch(0, side_seed=1).items()}
         image, text = model(given["images"], given["ids"])[:2]
-        grey = (normalize(image.float(), dim=-1) @ normalize(text.float(), dim=-1).T).clamp(0, 1).mul(255).byte().cpu().numpy()
+        grey = (
+            (normalize(image.float(), dim=-1) @ normalize(text.float(), dim=-1).T)
+            .clamp(0, 1)
+            .mul(255)
+            .byte()
+            .cpu()
+            .numpy()
+        )
         save_grid(np.repeat(grey[None, ..., None], 3, axis=-1), path, columns=1, scale=8)
 
     run(model, batch, loss_of, options_of(arguments, LOOP), arguments, preview)

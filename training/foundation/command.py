@@ -20,7 +20,9 @@ Preview = Callable[[Path], None]  # writes a picture of where the training stand
 def parser(description: str, *, steps: int, batch_size: int) -> argparse.ArgumentParser:
     """Build the options that every foundation trainer has."""
     made = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    made.add_argument("--output", type=Path, required=True, help="folder for checkpoints, log, samples and the finished part")
+    made.add_argument(
+        "--output", type=Path, required=True, help="folder for checkpoints, log, samples and the finished part"
+    )
     made.add_argument("--steps", type=int, default=steps, help="optimiser steps in all")
     made.add_argument("--batch-size", type=int, default=batch_size, help="scenes a step")
     made.add_argument("--minutes", type=float, default=None, help="stop after this long; --resume goes on")
@@ -28,7 +30,9 @@ def parser(description: str, *, steps: int, batch_size: int) -> argparse.Argumen
     made.add_argument("--seed", type=int, default=0, help="seed of weights and data")
     made.add_argument("--workers", type=int, default=1, help="processes that render data")
     made.add_argument("--resume", action="store_true", help="go on from the newest checkpoint in --output")
-    made.add_argument("--init-from", type=Path, default=None, help="a finished part to start from, instead of random weights")
+    made.add_argument(
+        "--init-from", type=Path, default=None, help="a finished part to start from, instead of random weights"
+    )
     made.add_argument("--preview-every", type=int, default=1000, help="steps between sample pictures")
     return made
 
@@ -46,12 +50,20 @@ def options_of(arguments: argparse.Namespace, defaults: LoopOptions) -> LoopOpti
 
 
 def run(
-    model: nn.Module, batch_of: BatchOf, loss_of: LossOf, options: LoopOptions, arguments: argparse.Namespace, preview: Preview
+    model: nn.Module,
+    batch_of: BatchOf,
+    loss_of: LossOf,
+    options: LoopOptions,
+    arguments: argparse.Namespace,
+    preview: Preview,
 ) -> None:
     """Train to the end (or to --minutes), with a progress bar, `log.jsonl`, and `samples-<step>.png` at intervals."""
     arguments.output.mkdir(parents=True, exist_ok=True)
     steps = fit(model, batch_of, loss_of, options, arguments.output, resume=arguments.resume)
-    with (arguments.output / "log.jsonl").open("a") as log, tqdm(total=options.steps, mininterval=5, dynamic_ncols=True) as bar:
+    with (
+        (arguments.output / "log.jsonl").open("a") as log,
+        tqdm(total=options.steps, mininterval=5, dynamic_ncols=True) as bar,
+    ):
         for step in steps:
             bar.n = step.number
             if step.number % 50 == 0 or step.is_last:

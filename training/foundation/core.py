@@ -1,6 +1,6 @@
 """Pretrain the language core: a small Llama with a tokenizer of its own, on text about the world alone, never on dialogues.
 
-    python -m training.foundation.core --output runs/core
+python -m training.foundation.core --output runs/core
 """
 
 import random

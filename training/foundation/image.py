@@ -157,13 +157,17 @@ def main() -> None:
         tokenizer = caption_clip_tokenizer()
         model = build(tokenizer)
     model.float().to(memory_format=torch.channels_last)
-    latents = latent_pool(vae, arguments.output, size=arguments.pool, seed=arguments.seed, kinds=KINDS, workers=arguments.workers)
+    latents = latent_pool(
+        vae, arguments.output, size=arguments.pool, seed=arguments.seed, kinds=KINDS, workers=arguments.workers
+    )
     scheduler = DDPMScheduler(**SCHEDULE)
 
     def preview(path: Path) -> None:
         pipeline = pipeline_of(model, vae, tokenizer)
         generators = [torch.Generator().manual_seed(seed) for seed in range(len(SHOWN))]
-        images = pipeline(list(SHOWN), generator=generators, num_inference_steps=20, guidance_scale=3.0, output_type="np").images
+        images = pipeline(
+            list(SHOWN), generator=generators, num_inference_steps=20, guidance_scale=3.0, output_type="np"
+        ).images
         save_grid((images * 255).round().astype(np.uint8), path, columns=4, scale=3)
 
     def batch(step: int) -> Batch:

@@ -1,6 +1,6 @@
 """Train the small ImageBind: vision (pictures and videos), text and audio bound contrastively.
 
-    python -m training.foundation.imagebind --sounds runs/vocoder --output runs/imagebind
+    python -m training.foundation.imagebind --sounds runs/sounds --output runs/imagebind
 
 Pictures, videos and sounds are each bound to their captions, and sounds to pictures of their thing, as in Girdhar 2023.
 """
@@ -60,7 +60,9 @@ class Binding(nn.Module):
         """Named inputs, several of which may go through one tower -> their pooled vectors."""
         towers = {"images": "vision", "bound": "vision", "videos": "vision", "audio": "audio"}
         pooled = {name: self.model.run(tower, batch[name]).pooled for name, tower in towers.items()}
-        texts = self.model.run("text", torch.cat([batch[f"{name}_text"] for name in ("images", "videos", "audio")])).pooled
+        texts = self.model.run(
+            "text", torch.cat([batch[f"{name}_text"] for name in ("images", "videos", "audio")])
+        ).pooled
         sizes = [len(batch[name]) for name in ("images", "videos", "audio")]
         return pooled | dict(zip(("images_text", "videos_text", "audio_text"), texts.split(sizes), strict=True))
 
@@ -74,8 +76,15 @@ def loss_of(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
         for name in ("images", "videos", "audio")
     }
     losses["bound"] = contrastive_loss(vectors["audio"], vectors["bound"], batch["audio_same"], scale)
-    right = {f"{name}_top1": top1(vectors[name], vectors[f"{name}_text"], batch[f"{name}_same"]) for name in ("images", "videos", "audio")}
-    return {"loss": losses["images"] * 2 + losses["videos"] + 0.5 * (losses["audio"] + losses["bound"]), **losses, **right}
+    right = {
+        f"{name}_top1": top1(vectors[name], vectors[f"{name}_text"], batch[f"{name}_same"])
+        for name in ("images", "videos", "audio")
+    }
+    return {
+        "loss": losses["images"] * 2 + losses["videos"] + 0.5 * (losses["audio"] + losses["bound"]),
+        **losses,
+        **right,
+    }
 
 
 def main() -> None:
@@ -95,7 +104,9 @@ def main() -> None:
     vision, text, audio = config.vision, config.text, config.audio
     model = ImageBind(config)
     if arguments.init_from:
-        model.load_state_dict({name: value.float() for name, value in load_file(arguments.init_from / "model.safetensors").items()})
+        model.load_state_dict(
+            {name: value.float() for name, value in load_file(arguments.init_from / "model.safetensors").items()}
+        )
     encode = file_encode(tokens, text)
     sounds = sound_pool(arguments.sounds, size=arguments.pool, seed=0, workers=arguments.workers)
 
@@ -114,9 +125,13 @@ def main() -> None:
             "videos_text": text_batch(video_texts, encode, text),
             "videos_same": matches(video_scenes),
             "audio": audio_batch(waveforms(sounds, places), audio),
-            "audio_text": text_batch([caption(scene, rng.getrandbits(31), kind="audio") for scene in heard], encode, text),
+            "audio_text": text_batch(
+                [caption(scene, rng.getrandbits(31), kind="audio") for scene in heard], encode, text
+            ),
             "audio_same": matches(heard),
-            "bound": image_batch(torch.from_numpy(np.stack([render_image(scene, rng.getrandbits(31)) for scene in shown])), vision),
+            "bound": image_batch(
+                torch.from_numpy(np.stack([render_image(scene, rng.getrandbits(31)) for scene in shown])), vision
+            ),
         }
 
     def preview(path: Path) -> None:

@@ -31,7 +31,7 @@ from training.world.judge import (
     prepare_audio,
     prepare_images,
 )
-from training.world.judge_accuracy import KINDS, measure, render
+from training.world.judge_accuracy import print_accuracy, render
 from training.world.scene import Kind, draw_scene
 from training.world.wear import wear_images, wear_spectrograms
 
@@ -86,7 +86,7 @@ def loss_of(network: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
 
 
 def train(modality: JudgedModality, arguments: Namespace) -> None:
-    """Train one network, put its weights (fp16) where the judge looks for them, and print how often it is right."""
+    """Train one network and put its weights (fp16) where the judge looks for them."""
     recipe = RECIPES[modality]
     steps, batch_size = arguments.steps or recipe.steps, arguments.batch_size or recipe.batch_size
     options = Namespace(**vars(arguments) | {"steps": steps, "output": arguments.output / modality})
@@ -103,8 +103,6 @@ def train(modality: JudgedModality, arguments: Namespace) -> None:
     WEIGHTS.mkdir(exist_ok=True)
     save_file(weights, WEIGHTS / f"{modality}.safetensors")
     load_judge.cache_clear()
-    for kind in KINDS[modality]:
-        print(f"{modality}, {kind}: {measure(modality, kind) / 1000:.2%} of 1000 held-out renders read rightly")
 
 
 def _show(media: Tensor, path: Path) -> None:
@@ -122,6 +120,7 @@ def main() -> None:
     arguments = options.parse_args()
     for modality in (arguments.modality,) if arguments.modality else RECIPES:
         train(modality, arguments)
+        print_accuracy(modality)
 
 
 if __name__ == "__main__":

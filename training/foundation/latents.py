@@ -1,5 +1,6 @@
 """A pool of scenes rendered and put through the frozen autoencoder once, so that no training step repeats that work."""
 
+import hashlib
 import random
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -29,16 +30,22 @@ def _render(index: int, seed: int, kinds: tuple[Kind, ...]) -> np.ndarray:
     return render_video(scene, number) if scene.motion else render_image(scene, number)
 
 
-def latent_pool(vae: AutoencoderTiny, folder: Path, *, size: int, seed: int, kinds: tuple[Kind, ...], workers: int = 1) -> np.ndarray:
+def latent_pool(
+    vae: AutoencoderTiny, folder: Path, *, size: int, seed: int, kinds: tuple[Kind, ...], workers: int = 1
+) -> np.ndarray:
     """Return scaled latents, float16 (size, 8, 8, 8) for pictures or (size, frames, 8, 8, 8) for videos, kept in `folder`.
 
     The file grows when a larger pool is asked for, and is made anew when the autoencoder is another one.
     """
     weights = torch.cat([p.detach().float().flatten()[:8] for p in vae.parameters()])
-    path = folder / f"latents-{'-'.join(kinds)}-{seed}-{abs(hash(tuple(weights.tolist()))) % 10**8:08d}.npy"
+    path = (
+        folder
+        / f"latents-{'-'.join(kinds)}-{seed}-{hashlib.sha256(weights.numpy(force=True).tobytes()).hexdigest()[:8]}.npy"
+    )
     have = np.load(path) if path.is_file() else None
     if have is not None and len(have) >= size:
-        return have[:size]
+        kept: np.ndarray = have[:size]
+        return kept
     done = [have] if have is not None else []
     start = 0 if have is None else len(have)
     device = next(vae.parameters()).device

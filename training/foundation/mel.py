@@ -33,7 +33,8 @@ def log_mel(waveform: Tensor) -> Tensor:
     """(B, T) samples in [-1, 1] -> (B, T / 250, 64), scaled to about [-1, 1]."""
     columns = _mel().to(waveform.device)(waveform.float())[..., : waveform.shape[-1] // HOP]
     # Slaney's norm divides by the bandwidth in Hz; the factor brings amplitudes back to the order of 1.
-    return ((columns * 100).clamp_min(FLOOR).log() - CENTRE).div(SPREAD).transpose(1, 2)
+    scaled: Tensor = ((columns * 100).clamp_min(FLOOR).log() - CENTRE).div(SPREAD).transpose(1, 2)
+    return scaled
 
 
 def sound_scene(seed: int, index: int) -> tuple[Scene, int]:

@@ -1,6 +1,6 @@
 """Train the sound autoencoder (128x64 log-mel to 16x8 latents) of the audio decoder.
 
-    python -m training.foundation.mel_vae --sounds runs/vocoder --output runs/mel_vae
+python -m training.foundation.mel_vae --sounds runs/sounds --output runs/mel_vae
 """
 
 import random
@@ -13,12 +13,11 @@ from torch import Tensor, nn
 
 from training.foundation.command import options_of, parser, run, save_grid
 from training.foundation.mel import log_mel, picture, sound_pool, waveforms
-from training.foundation.vae import LATENT_NOISE, LATENT_WEIGHT, Reconstruction
+from training.foundation.vae import LATENT_WEIGHT, Reconstruction
 from training.loop import Batch, LoopOptions
 
 CROP = 48  # columns of a training crop, over all bands
 LOOP = LoopOptions(steps=0, learning_rate=1e-3, warmup_steps=200, weight_decay=0.0, precision="bf16")
-__all__ = ["LATENT_NOISE", "build", "mels_of"]
 
 
 def build() -> AutoencoderTiny:
@@ -53,15 +52,17 @@ def main() -> None:
     """Train, set the latents' scale, and save `<output>/vae` in diffusers' format."""
     made = parser(__doc__ or "", steps=5000, batch_size=32)
     made.add_argument("--sounds", type=Path, required=True, help="folder that keeps the pool of sounds")
-    made.add_argument("--pool", type=int, default=2400, help="sounds rendered once")
+    made.add_argument("--pool", type=int, default=1800, help="sounds rendered once")
     arguments = made.parse_args()
     torch.manual_seed(arguments.seed)
     vae = (AutoencoderTiny.from_pretrained(arguments.init_from) if arguments.init_from else build()).float()
-    mels = mels_of(sound_pool(arguments.sounds, size=arguments.pool, seed=arguments.seed, workers=arguments.workers))
+    mels = mels_of(sound_pool(arguments.sounds, size=arguments.pool, seed=0, workers=arguments.workers))
 
     def batch(step: int) -> Batch:
         rng = random.Random(f"mel {arguments.seed} {step}")
-        starts = [(rng.randrange(len(mels)), rng.randrange(mels.shape[1] - CROP + 1)) for _ in range(arguments.batch_size)]
+        starts = [
+            (rng.randrange(len(mels)), rng.randrange(mels.shape[1] - CROP + 1)) for _ in range(arguments.batch_size)
+        ]
         return {"mel": torch.stack([mels[place, start : start + CROP] for place, start in starts]).float()[:, None]}
 
     def preview(path: Path) -> None:

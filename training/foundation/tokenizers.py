@@ -11,6 +11,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import CLIPTokenizer, T5Tokenizer
 
 from training.world.captions import caption
+from training.world.scene import Kind
 from training.world.split import draw
 
 _LETTER_SCORE = -30.0  # log probability that keeps letters for words that are not in the list
@@ -20,8 +21,9 @@ CAPTION_LENGTH = 24  # tokens of a caption, marks included: the fixed length of 
 def captions(count: int, seed: int = 0) -> Iterator[str]:
     """Draw training captions of all kinds."""
     rng = random.Random(f"captions {seed}")
+    kinds: tuple[Kind, ...] = ("one", "two", "video", "audio")
     for _ in range(count):
-        kind = rng.choice(("one", "two", "video", "audio"))
+        kind = rng.choice(kinds)
         yield caption(draw(rng, kind, "train"), rng.getrandbits(31), kind=kind)
 
 
@@ -34,7 +36,11 @@ def caption_clip_tokenizer(vocab_size: int = 640) -> CLIPTokenizer:
     )
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size, initial_alphabet=alphabet, end_of_word_suffix="</w>", show_progress=False, min_frequency=20
+        vocab_size=vocab_size,
+        initial_alphabet=alphabet,
+        end_of_word_suffix="</w>",
+        show_progress=False,
+        min_frequency=20,
     )
     tokenizer.train_from_iterator(captions(20000), trainer)
     learned = tokenizer.get_vocab()

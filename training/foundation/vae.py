@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from training.foundation.command import options_of, parser, run, save_grid
 from training.loop import Batch, LoopOptions
 from training.world.pictures import render_image, render_video
+from training.world.scene import Kind
 from training.world.split import draw
 
 LATENT_WEIGHT, LATENT_NOISE, CROP = 2e-3, 0.1, 40
@@ -38,8 +39,9 @@ def batch_of(batch_size: int, seed: int, step: int, crop: int = CROP) -> Batch:
     """Render crops of pictures of one and two things and of frames of videos: {"pixels": uint8 (B, crop, crop, 3)}."""
     rng = random.Random(f"vae {seed} {step}")
     images = []
+    kinds: tuple[Kind, ...] = ("one", "two", "video")
     for index in range(batch_size):
-        kind = ("one", "two", "video")[index % 3]
+        kind = kinds[index % 3]
         scene = draw(rng, kind, "train")
         number = rng.getrandbits(31)
         image = render_video(scene, number)[rng.randrange(8)] if kind == "video" else render_image(scene, number)

@@ -10,8 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderTiny, DDPMScheduler, DPMSolverMultistepScheduler, LattePipeline, LatteTransformer3DModel
-from tokenizers import Tokenizer
+from diffusers import (
+    AutoencoderTiny,
+    DDPMScheduler,
+    DPMSolverMultistepScheduler,
+    LattePipeline,
+    LatteTransformer3DModel,
+)
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 from transformers import T5Config, T5EncoderModel, T5Tokenizer
@@ -29,7 +34,6 @@ KINDS: tuple[Kind, ...] = ("video",)
 LENGTH = 16  # tokens of a video's condition; what the caption leaves over is zero, as the pipeline's own masking does
 WIDTH = 128
 LOOP = LoopOptions(steps=0, learning_rate=6e-4, warmup_steps=300, precision="bf16", ema_decay=0.9995)
-__all__ = ["Tokenizer", "build", "pipeline_of"]
 
 
 class ConditionedTransformer(nn.Module):
@@ -46,8 +50,9 @@ class ConditionedTransformer(nn.Module):
         """
         condition = self.text_encoder(ids, attention_mask=mask).last_hidden_state
         condition = torch.where((mask.bool() | empty[:, None])[..., None], condition, torch.zeros_like(condition))
-        predicted: Tensor = self.transformer(noisy, timesteps, encoder_hidden_states=condition).sample
-        return predicted
+        predicted, _ = self.transformer(noisy, timesteps, encoder_hidden_states=condition).sample.chunk(2, dim=1)
+        velocity: Tensor = predicted
+        return velocity
 
 
 def build(tokenizer: T5Tokenizer) -> ConditionedTransformer:
@@ -71,7 +76,7 @@ def build(tokenizer: T5Tokenizer) -> ConditionedTransformer:
         num_attention_heads=heads,
         attention_head_dim=192 // heads,
         in_channels=8,
-        out_channels=8,
+        out_channels=16,  # the pipeline expects a second half for a learned variance, and drops it
         num_layers=4,
         sample_size=8,
         patch_size=4,
@@ -134,7 +139,9 @@ def main() -> None:
         tokenizer = t5_tokenizer()
         model = build(tokenizer)
     model.float()
-    latents = latent_pool(vae, arguments.output, size=arguments.pool, seed=arguments.seed, kinds=KINDS, workers=arguments.workers)
+    latents = latent_pool(
+        vae, arguments.output, size=arguments.pool, seed=arguments.seed, kinds=KINDS, workers=arguments.workers
+    )
     scheduler = DDPMScheduler(**SCHEDULE)
 
     def batch(step: int) -> Batch:
@@ -143,7 +150,9 @@ def main() -> None:
         texts = []
         for place in places:
             scene, _ = pool_scene(arguments.seed, place, KINDS)
-            wording = canonical_caption(scene) if rng.random() < 0.4 else caption(scene, rng.getrandbits(31), kind="video")
+            wording = (
+                canonical_caption(scene) if rng.random() < 0.4 else caption(scene, rng.getrandbits(31), kind="video")
+            )
             texts.append("" if rng.random() < DROPPED_CAPTIONS else wording)
         tokens = tokenizer(texts, padding="max_length", max_length=LENGTH, truncation=True, return_tensors="pt")
         return {

@@ -1,6 +1,6 @@
 """Train the vocoder: a stock SpeechT5HifiGan that turns log-mel columns into 16 kHz samples.
 
-    python -m training.foundation.vocoder --output runs/vocoder
+    python -m training.foundation.vocoder --sounds runs/sounds --output runs/vocoder
 
 Multi-resolution spectral losses (Yamamoto 2020, Parallel WaveGAN) on half-second pieces of the world's sounds.
 """
@@ -48,7 +48,8 @@ def batch_of(sounds: np.ndarray, batch_size: int, seed: int, step: int) -> Batch
     columns = PIECE // HOP
     pieces, cuts = [], []
     for waveform, mel in zip(whole, mels, strict=True):
-        start = max((rng.randrange(mel.shape[0] - columns) for _ in range(2)), key=lambda s, m=mel: float(m[s : s + columns].mean()))
+        starts = [rng.randrange(mel.shape[0] - columns) for _ in range(2)]
+        start = starts[int(torch.stack([mel[s : s + columns].mean() for s in starts]).argmax())]
         pieces.append(waveform[start * HOP : start * HOP + PIECE])
         cuts.append(mel[start : start + columns])
     return {"waveform": torch.stack(pieces), "mel": torch.stack(cuts)}
@@ -60,7 +61,11 @@ def spectral_distance(made: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
     for size in RESOLUTIONS:
         window = torch.hann_window(size, device=made.device)
         a, b = (
-            torch.view_as_real(torch.stft(x, size, size // 4, window=window, return_complex=True)).pow(2).sum(-1).clamp_min(1e-8).sqrt()
+            torch.view_as_real(torch.stft(x, size, size // 4, window=window, return_complex=True))
+            .pow(2)
+            .sum(-1)
+            .clamp_min(1e-8)
+            .sqrt()
             for x in (made, real)
         )
         convergence = convergence + (a - b).norm() / b.norm().clamp_min(1e-5)
@@ -81,12 +86,13 @@ def loss_of(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
 def main() -> None:
     """Train, and save `<output>/vocoder` in transformers' format, with a few sounds to listen to."""
     made = parser(__doc__ or "", steps=8000, batch_size=12)
-    made.add_argument("--pool", type=int, default=2400, help="sounds rendered once")
+    made.add_argument("--sounds", type=Path, required=True, help="folder that keeps the pool of sounds")
+    made.add_argument("--pool", type=int, default=1800, help="sounds rendered once")
     arguments = made.parse_args()
     torch.manual_seed(arguments.seed)
     model = SpeechT5HifiGan.from_pretrained(arguments.init_from) if arguments.init_from else build()
     model = model.float()
-    sounds = sound_pool(arguments.output, size=arguments.pool, seed=arguments.seed, workers=arguments.workers)
+    sounds = sound_pool(arguments.sounds, size=arguments.pool, seed=0, workers=arguments.workers)
     shown = waveforms(sounds, list(range(12)))
 
     def preview(path: Path) -> None:

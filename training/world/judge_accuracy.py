@@ -51,16 +51,21 @@ def measure(modality: JudgedModality, kind: Kind, count: int = 1000) -> int:
     return sum(right(r, scene, set_attributes(scene, modality)) for r, scene in zip(read, scenes, strict=True))
 
 
+def print_accuracy(modality: JudgedModality, count: int = 1000) -> None:
+    """Print one line for each kind of scene."""
+    for kind in KINDS[modality]:
+        correct = measure(modality, kind, count)
+        print(f"{modality}, {kind}: {correct / count:.2%} of {count} held-out renders read rightly in every attribute")
+
+
 def main() -> None:
-    """Print one line a kind of scene."""
+    """The command line: see the top of this file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--modality", choices=get_args(JudgedModality), help="one network only")
     parser.add_argument("--count", type=int, default=1000, help="held-out renders a kind")
     asked = parser.parse_args()
     for modality in (asked.modality,) if asked.modality else KINDS:
-        for kind in KINDS[modality]:
-            correct = measure(modality, kind, asked.count)
-            print(f"{modality}, {kind}: {correct / asked.count:.2%} of {asked.count} held-out renders read rightly")
+        print_accuracy(modality, asked.count)
 
 
 if __name__ == "__main__":

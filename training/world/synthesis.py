@@ -22,7 +22,7 @@ def seconds(duration: float) -> Waveform:
 
 
 def tone(frequency: ArrayLike, harmonics: ArrayLike, num_samples: int) -> Waveform:
-    """Sum sines at 1, 2, 3... times `frequency` (Hz, a number or (N,)) with amplitudes `harmonics` (K,), from one stored period."""
+    """Sum sines at 1, 2, 3... times `frequency` (Hz, a number or (N,)) with amplitudes `harmonics` (K,), from a stored period."""
     cycles = np.cumsum(np.broadcast_to(np.asarray(frequency, dtype=float), num_samples)) / SAMPLE_RATE
     spectrum = np.zeros(_TABLE // 2 + 1, dtype=complex)
     amplitudes = np.asarray(harmonics, dtype=float)[: max(1, int(HIGHEST / np.max(frequency)))]

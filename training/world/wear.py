@@ -17,7 +17,11 @@ def wear_images(images: Tensor, generator: torch.Generator) -> Tensor:
     worn = video * (0.94 + 0.12 * draw(1, 3, 1, 1)) + 0.08 * (draw(1, 3, 1, 1) - 0.5)
     worn = _shift(worn, generator)
     flat = rearrange(worn, "b t c h w -> (b t) c h w")
-    kept = 2 * (16 + int(torch.randint(17, (), generator=generator)))  # rows that survive, of 64
+    simple = _without_thin_lines(flat, 3 if torch.rand((), generator=generator) < 0.7 else 5)
+    share = draw(1, 1, 1, 1).mul(2).sub(0.6).clamp(0, 1)
+    worn = worn + share * (rearrange(simple, "(b t) c h w -> b t c h w", b=batch) - worn)
+    flat = rearrange(worn, "b t c h w -> (b t) c h w")
+    kept = 2 * (12 + int(torch.randint(21, (), generator=generator)))  # rows that survive, of 64
     lost = F.interpolate(flat, (kept, kept), mode="bilinear", antialias=True, align_corners=False)
     lost = F.interpolate(lost, flat.shape[-2:], mode="bicubic", align_corners=False)
     share = draw(1, 1, 1, 1).mul(1.6).clamp(max=1)
@@ -27,9 +31,19 @@ def wear_images(images: Tensor, generator: torch.Generator) -> Tensor:
     blotches = F.interpolate(
         torch.randn((len(flat), 3, height // 4, width // 4), generator=generator), (height, width), mode="bilinear"
     )
-    worn = worn + 0.07 * draw(1, 1, 1, 1) * grain
+    worn = worn + 0.05 * draw(1, 1, 1, 1) * grain
     worn = worn + 0.09 * draw(1, 1, 1, 1) * rearrange(blotches, "(b t) c h w -> b t c h w", b=batch)
     return worn.clamp(-1, 1).reshape(images.shape)
+
+
+def _without_thin_lines(pixels: Tensor, width: int) -> Tensor:
+    """Close, then open (N, C, H, W): lines and dots thinner than `width` go, as they go in a small autoencoder."""
+
+    def widest(values: Tensor) -> Tensor:
+        return F.max_pool2d(values, width, stride=1, padding=width // 2)
+
+    closed = -widest(-widest(pixels))
+    return widest(-widest(-closed))
 
 
 def _shift(video: Tensor, generator: torch.Generator, most: int = 2) -> Tensor:

@@ -1,0 +1,95 @@
+"""Put the trained parts together into a preset's folder, with the config that refers to them; nothing is trained here.
+
+    python -m training.foundation.preset --core runs/core/core --imagebind runs/imagebind/imagebind \\
+        --image runs/image/image --audio runs/audio/audio --video runs/video/video --output pipelines/presets/tiny
+"""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+from transformers import AutoConfig
+
+from encoders.imagebind_config import ImageBindConfig
+from encoders.modality import Modality
+from pipelines.checkpoint import DecoderEntry, EncoderEntry, PipelineConfig, Reference, hash_folder, write_config
+from pipelines.decoders.base import DecoderConfig
+from pipelines.projections import InputProjectionConfig, OutputProjectionConfig
+from training.world.pictures import VIDEO_RATE
+
+LICENCE = "Apache-2.0"
+CONDITION = {"image": (24, 128), "audio": (1, 128), "video": (16, 128)}  # vectors, width
+NUM_SIGNALS = {"image": 4, "audio": 2, "video": 4}
+HIDDEN, LAYERS = 192, 2  # of the output projections
+DECODERS = {
+    "image": ("prompt_embeds", DecoderConfig(num_inference_steps=20, guidance_scale=3.0)),
+    "audio": (
+        "class_labels",
+        DecoderConfig(num_inference_steps=20, guidance_scale=2.5, call={"audio_length_in_s": 2.0}),
+    ),
+    "video": (
+        "prompt_embeds",
+        DecoderConfig(
+            num_inference_steps=20,
+            guidance_scale=2.5,
+            rate=VIDEO_RATE,
+            condition_length=CONDITION["video"][0],
+            call={"height": 64, "width": 64, "video_length": 8, "clean_caption": False},
+        ),
+    ),
+}
+
+
+def main() -> None:
+    """Copy the parts and write config.json; trained projections of the old config are removed, as they fit no more."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for part in ("core", "imagebind", "clip", "image", "audio", "video"):
+        parser.add_argument(
+            f"--{part}", type=Path, default=None, help="its trained folder; the preset's own is kept without"
+        )
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+    output: Path = arguments.output
+    for part in ("core", "imagebind", "clip", "image", "audio", "video"):
+        source = getattr(arguments, part)
+        if source is not None:
+            shutil.rmtree(output / part, ignore_errors=True)
+            shutil.copytree(source, output / part)
+    write_config(output, config_of(output))
+
+
+def config_of(folder: Path) -> PipelineConfig:
+    """Describe the parts that are in a preset's folder."""
+    core_width = AutoConfig.from_pretrained(folder / "core").hidden_size
+    imagebind = ImageBindConfig.from_dict(json.loads((folder / "imagebind" / "config.json").read_text()))
+    assert imagebind.vision is not None
+    widths = {"imagebind": imagebind.vision.width}
+    modalities: dict[str, tuple[Modality, ...]] = {"imagebind": (Modality.IMAGE, Modality.AUDIO, Modality.VIDEO)}
+    if (folder / "clip").is_dir():
+        clip = json.loads((folder / "clip" / "open_clip_config.json").read_text())
+        widths["clip"] = clip["model_cfg"]["vision_cfg"]["width"]
+        modalities["clip"] = (Modality.IMAGE,)
+    encoders = {
+        name: EncoderEntry(
+            name,
+            _reference(folder, name),
+            {modality: InputProjectionConfig(width, core_width) for modality in modalities[name]},
+        )
+        for name, width in widths.items()
+    }
+    decoders = {}
+    for name, (kind, config) in DECODERS.items():
+        queries, out_width = CONDITION[name]
+        projection = OutputProjectionConfig(core_width, out_width, queries, HIDDEN, LAYERS)
+        entry = DecoderEntry(kind, _reference(folder, name), config, NUM_SIGNALS[name], {"prompt_embeds": projection})
+        decoders[Modality(name)] = entry
+    return PipelineConfig(_reference(folder, "core"), encoders, decoders)
+
+
+def _reference(folder: Path, part: str) -> Reference:
+    return Reference(path=part, licence=LICENCE, sha256=hash_folder(folder / part))
+
+
+if __name__ == "__main__":
+    main()
