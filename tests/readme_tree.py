@@ -22,6 +22,8 @@ OTHERS = {
     "pipelines/presets/tiny/": "the embedded preset: its model card, config and weights",
     "pyproject.toml": "the package, its dependencies, and the settings of the tools",
     "tests/golden/": "recorded inputs and outputs of the originals",
+    "studio/ui/icon.svg": "the page's icon",
+    "studio/ui/style.css": "the page's own style",
     "training/world/icons/": "the things of the world, drawn for this project",
     "training/world/judge/": "the judge's weights and accuracy",
 }

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from accelerate import PartialState
 from diffusers import DDPMScheduler, LatteTransformer3DModel, UNet2DConditionModel
 from einops import rearrange
 from torch import Tensor
@@ -91,7 +92,8 @@ def add_latents(
                 row = rows.setdefault(slot.modality, {}).setdefault(key, len(items) - 1)
                 latents.append(Slot(slot.modality, slot.start, row))
         sequences.append(replace(sequence, latents=tuple(latents)))
-    tables = {m: _encode(items, m, decoders[m], cache, progress) for m, items in made.items()}
+    with PartialState().main_process_first():
+        tables = {m: _encode(items, m, decoders[m], cache, progress) for m, items in made.items()}
     return replace(data, sequences=sequences, latents=tables)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
+from accelerate import PartialState
 
 from encoders.base import Encoder
 from encoders.modality import Modality
@@ -58,12 +59,14 @@ def prepare(
             if span.caption is None:
                 raise ValueError(f"{sample.name}: {span.modality} made by the assistant needs a caption.")
             asked.setdefault(span.modality, {})[span.caption] = None
-    features = {
-        m: encode_media(list(items.values()), m, encoders[m], cache, progress=progress) for m, items in shown.items()
-    }
-    conditions = {
-        m: encode_captions(list(items), m, decoders[m], cache, progress=progress) for m, items in asked.items()
-    }
+    with PartialState().main_process_first():  # the others find it all in the cache
+        features = {
+            m: encode_media(list(items.values()), m, encoders[m], cache, progress=progress)
+            for m, items in shown.items()
+        }
+        conditions = {
+            m: encode_captions(list(items), m, decoders[m], cache, progress=progress) for m, items in asked.items()
+        }
     rows = {m: {key: row for row, key in enumerate(items)} for m, items in shown.items()}
     captions = {m: {caption: row for row, caption in enumerate(items)} for m, items in asked.items()}
     widths = {modality: frozen.part.num_tokens[modality] for modality, frozen in encoders.items()}

@@ -122,7 +122,7 @@ def pipeline_of(model: ConditionedUNet, vae: AutoencoderTiny, tokenizer: CLIPTok
         text_encoder=model.text_encoder,
         tokenizer=tokenizer,
         unet=model.unet,
-        scheduler=DPMSolverMultistepScheduler(**SCHEDULE),
+        scheduler=DPMSolverMultistepScheduler(**SCHEDULE, steps_offset=1),
         safety_checker=None,
         feature_extractor=None,
         image_encoder=None,

@@ -109,7 +109,7 @@ def pipeline_of(model: ConditionedTransformer, vae: AutoencoderTiny, tokenizer: 
         text_encoder=model.text_encoder,
         tokenizer=tokenizer,
         transformer=model.transformer,
-        scheduler=DPMSolverMultistepScheduler(**SCHEDULE),
+        scheduler=DPMSolverMultistepScheduler(**SCHEDULE, steps_offset=1),
     )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
