@@ -6,7 +6,7 @@ for them. A stage has a purpose: to describe what it is shown, to make what it i
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +25,7 @@ from training.world.foreign import (
     render_foreign_video,
 )
 from training.world.pictures import VIDEO_RATE, render_image, render_video
+from training.world.scene import BACKGROUNDS, COLOURS, Scene, Thing
 from training.world.sounds import SAMPLE_RATE, render_audio
 from training.world.split import Side
 
@@ -45,6 +46,10 @@ _MAKE = {
     Modality.AUDIO: ("Play {}", "Let me hear {}", "Make the sound of {}"),
     Modality.VIDEO: ("Animate {}", "Make a video of {}", "Show me a video of {}"),
 }
+# In how many ways a scene (of a sound: a thing) is rendered for training, so that the frozen encoders have less to read.
+VARIANTS = {Modality.IMAGE: 8, Modality.AUDIO: 256, Modality.VIDEO: 4}
+FOREIGN_VARIANTS = 1000
+SOUNDTRACK_EVERY = 3  # one in so many videos of things with a sound is shown with it
 _SEED_STRIDE = 10_000_000  # seeds of the world's dialogues: run seed * stride + index
 _SHOWN = 6  # held-out samples that are shown while training
 _HOLD_OUT_FROM = 60  # a manifest with fewer samples is trained on whole, and shown from what it trains on
@@ -132,7 +137,7 @@ def world_samples(purpose: Purpose, num_samples: int, seed: int, side: Side) -> 
 def world_sample(seed: int, side: Side, task: str | None) -> Sample:
     """Draw one dialogue of the world."""
     messages = draw_dialogue(seed, side, task=task).messages
-    return Sample(f"world {side} {seed}", [_with_side(message, side) for message in messages])
+    return Sample(f"world {side} {seed}", [_from_pool(message, side) for message in messages])
 
 
 def manifest_samples(manifest: Manifest, purpose: Purpose) -> list[Sample]:
@@ -154,7 +159,12 @@ def manifest_samples(manifest: Manifest, purpose: Purpose) -> list[Sample]:
 def media_key(payload: Payload) -> str:
     """Name a medium by its content: a file's bytes, or all that decides how the world renders it."""
     if isinstance(payload, WorldMedia):
-        return hashlib.sha256(f"{_world_fingerprint()} {payload!r}".encode()).hexdigest()
+        reference = payload.reference
+        shown = reference.scene
+        if shown is not None and reference.modality is Modality.AUDIO:
+            shown = Scene((Thing(shown.thing.name, COLOURS[0]),), BACKGROUNDS[0])  # a sound is that of its thing alone
+        what = f"{reference.modality} {shown!r} {reference.seed} {payload.side}"
+        return hashlib.sha256(f"{_world_fingerprint()} {what}".encode()).hexdigest()
     return hash_file(payload)
 
 
@@ -181,11 +191,24 @@ def render(media: WorldMedia) -> Media:
     return Audio.from_numpy(waveform, SAMPLE_RATE)
 
 
-def _with_side(message: Mapping[str, Any], side: Side) -> dict[str, Any]:
-    content = [
-        part if part["type"] == "text" else part | {part["type"]: WorldMedia(part[part["type"]], side)}
-        for part in message["content"]
-    ]
+def _from_pool(message: Mapping[str, Any], side: Side) -> dict[str, Any]:
+    """Draw a message's media from the pool, in which every scene is rendered in a few ways only.
+
+    Some videos that users show are followed by the sound of their thing, as an uploaded video's soundtrack is.
+    """
+    content: list[dict[str, Any]] = []
+    for part in message["content"]:
+        if part["type"] == "text":
+            content.append(part)
+            continue
+        reference: MediaRef = part[part["type"]]
+        variants = FOREIGN_VARIANTS if reference.scene is None else VARIANTS[reference.modality]
+        folded = replace(reference, seed=reference.seed % variants)
+        content.append(part | {part["type"]: WorldMedia(folded, side)})
+        is_shown = message["role"] == "user" and reference.modality is Modality.VIDEO and reference.scene is not None
+        if is_shown and reference.scene.thing.has_sound and reference.seed % SOUNDTRACK_EVERY == 0:
+            heard = MediaRef(Modality.AUDIO, reference.scene, reference.seed % VARIANTS[Modality.AUDIO])
+            content.append({"type": "audio", "audio": WorldMedia(heard, side)})
     return {"role": message["role"], "content": content}
 
 

@@ -38,16 +38,21 @@ class Table:
     def __getitem__(self, rows: Sequence[int] | np.ndarray) -> dict[str, Tensor]:
         places = self.places[np.asarray(rows, dtype=np.int64)]
         return {
-            name: torch.stack([self.shards[shard][name][place] for shard, place in places]).float()
+            name: torch.stack([self.shards[shard][name][place].float() for shard, place in places])  # autocast knows no half
             for name in self.shards[0]
         }
 
 
 def spread(table: Table, max_rows: int = 1024) -> dict[str, float]:
-    """How far the rows' vectors lie from their mean on average, by name: a unit of length for conditions."""
+    """How far the rows' vectors lie from their mean on average, by name: a unit of length for conditions.
+
+    At least a tenth of the vectors' own length, so that a part that says almost the same of everything is no lens.
+    """
     values = table[np.linspace(0, len(table) - 1, min(len(table), max_rows)).astype(np.int64)]
+    lengths = {name: torch.linalg.vector_norm(value, dim=-1).mean() for name, value in values.items()}
     means = {name: value.mean(dim=0) for name, value in values.items()}
-    return {name: float(torch.linalg.vector_norm(values[name] - means[name], dim=-1).mean()) for name in values}
+    apart = {name: torch.linalg.vector_norm(values[name] - means[name], dim=-1).mean() for name in values}
+    return {name: float(max(apart[name], lengths[name] / 10)) for name in values}
 
 
 class FeatureCache:

@@ -1,14 +1,19 @@
 """From samples to a stage's data: dialogues tokenised, their media and captions encoded once by the frozen parts."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
+import torch
 from accelerate import PartialState
+from torch import Tensor
 
 from encoders.base import Encoder
+from encoders.imagebind import ImageBindEncoder
 from encoders.modality import Modality
 from pipelines.core import LanguageCore
 from pipelines.decoders.base import Decoder
@@ -92,13 +97,16 @@ def encode_media(
     """The encoder's tokens of each item, {"tokens": (N, width)} a row, from the cache where they are there."""
     store = FeatureCache(cache, f"features-{modality}", encoder.fingerprint)
     keys = [media_key(item) for item in items]
-    return store.complete(
-        keys,
-        lambda rows: {"tokens": encoder.part.encode([load_media(items[row], modality) for row in rows]).tokens},
-        what=f"encode {modality}",
-        batch_size=32,
-        progress=progress,
-    )
+
+    def encode(rows: Sequence[int]) -> dict[str, Tensor]:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # a file is decoded in a process of its own
+            media = list(pool.map(lambda row: load_media(items[row], modality), rows))
+        if isinstance(encoder.part, ImageBindEncoder):  # at once, which half precision cannot tell from one by one
+            inputs = torch.cat([encoder.part.inputs(item) for item in media])
+            return {"tokens": encoder.part.features(modality, inputs).tokens}
+        return {"tokens": encoder.part.encode(media).tokens}
+
+    return store.complete(keys, encode, what=f"encode {modality}", batch_size=32, progress=progress)
 
 
 def encode_captions(

@@ -81,12 +81,8 @@ class SequenceSet:
         return len(self.sequences)
 
     def units(self) -> dict[Modality, dict[str, float]]:
-        """The spread of each decoder's conditions: a distance of 1 is that of who knows nothing of the caption.
-
-        Where all captions are the same, there is no spread, and lengths stay as they are.
-        """
-        spreads = {modality: spread(table) for modality, table in self.conditions.items()}
-        return {m: {name: far if far > 1e-6 else 1.0 for name, far in of.items()} for m, of in spreads.items()}
+        """The spread of each decoder's conditions: a distance of 1 is that of who knows nothing of the caption."""
+        return {modality: spread(table) for modality, table in self.conditions.items()}
 
     def collate(self, indices: Sequence[int], device: torch.device | None = None) -> TokenBatch:
         """Pad some sequences into a batch and fetch what they point at."""

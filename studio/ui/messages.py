@@ -95,7 +95,8 @@ def _show_live_media(studio: PageStudio, part: LiveMedia, *, job: Job) -> None:
         source = base64.b64encode(preview).decode()
         st.html(f'<img class="studio-preview" alt="" src="data:image/png;base64,{source}">')
     share = min(part.step / part.num_steps, 1.0) if part.num_steps else 0.0
-    st.progress(share, text=f"{DOING[part.modality]}, step {part.step} of {part.num_steps}")
+    steps = f", step {part.step} of {part.num_steps}" if part.step else ""
+    st.progress(share, text=f"{DOING[part.modality]}{steps}")
 
 
 def _show_download(studio: PageStudio, part: Mapping[str, Any], *, key: str) -> None:
@@ -109,5 +110,5 @@ def _show_download(studio: PageStudio, part: Mapping[str, Any], *, key: str) -> 
         icon=":material/download:",
         type="tertiary",
         on_click="ignore",
-        help="Download. The file carries its recipe: `studio replay` makes it again.",
+        help="Download. The file carries its recipe, with the words of this conversation: `studio replay` makes it again.",
     )

@@ -9,7 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from encoders.modality import Modality
 from pipelines.any_to_any import AnyToAnyPipeline
+from pipelines.prompt import stop_ids
+from pipelines.text import encode_text
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -53,3 +56,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Pass over what diffusers' schedulers do with NumPy 2 (`np.array(tensor, copy=False)`)."""
     for item in items:
         item.add_marker(pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"))
+
+
+@pytest.fixture
+def ids(pipe: AnyToAnyPipeline) -> Callable[..., list[int]]:
+    """Spell what the core is to sample: texts, modalities (their first signal token), and the end of the turn."""
+
+    def spell(*pieces: str | Modality) -> list[int]:
+        tokens: list[int] = []
+        for piece in pieces:
+            is_modality = isinstance(piece, Modality)
+            tokens += [pipe.core.signals.run(piece)[0]] if is_modality else encode_text(pipe.core.tokenizer, piece)
+        return [*tokens, min(stop_ids(pipe.core.tokenizer))]
+
+    return spell

@@ -9,7 +9,20 @@ import pytest
 from encoders.files import write_media
 from encoders.media import Image
 from encoders.modality import Modality
-from training.data import WorldMedia, load_data, load_media, media_key, open_data, render, world_sample, world_samples
+from training.data import (
+    FOREIGN_VARIANTS,
+    VARIANTS,
+    WorldMedia,
+    load_data,
+    load_media,
+    media_key,
+    open_data,
+    render,
+    world_sample,
+    world_samples,
+)
+from training.world.dialogues import MediaRef
+from training.world.scene import Scene, Thing
 from training.world.split import is_trained
 
 ALL = frozenset({Modality.IMAGE, Modality.AUDIO, Modality.VIDEO})
@@ -37,6 +50,15 @@ def test_the_world_is_a_pure_function_of_the_seed(purpose: str) -> None:
 def test_describing_shows_every_modality_and_makes_none() -> None:
     needs = {need for sample in world_samples("describe", 40, 0, "train") for need in sample.needs()}
     assert needs == {("user", modality) for modality in ALL}
+
+
+def test_some_videos_are_shown_with_the_sound_of_their_thing() -> None:
+    shown = [sample.messages[0]["content"] for sample in world_samples("describe", 200, 0, "train")]
+    videos = [content for content in shown if content[0]["type"] == "video"]
+    heard = [content for content in videos if content[1]["type"] == "audio"]
+    assert 0.1 < len(heard) / len(videos) < 0.5
+    for video, audio, _ in heard:
+        assert video["video"].reference.scene == audio["audio"].reference.scene
 
 
 def test_making_makes_every_modality_and_shows_none() -> None:
@@ -69,6 +91,25 @@ def test_the_side_of_a_sound_is_part_of_what_it_is() -> None:
     held_out = WorldMedia(train.reference, "held_out")
     assert media_key(train) != media_key(held_out)
     assert render(train).content_hash != render(held_out).content_hash
+
+
+def test_media_come_from_a_pool() -> None:
+    samples = world_samples("talk", 400, 2, "train")
+    parts = [part for sample in samples for message in sample.messages for part in message["content"]]
+    media = [part[part["type"]] for part in parts if part["type"] != "text"]
+    assert len(media) > 300
+    for one in media:
+        variants = FOREIGN_VARIANTS if one.reference.scene is None else VARIANTS[one.reference.modality]
+        assert one.reference.seed < variants
+
+
+def test_a_sound_is_known_by_its_thing_alone() -> None:
+    red, blue = (Scene((Thing("bell", colour, "big"),), "beach") for colour in ("red", "blue"))
+    sounds = [WorldMedia(MediaRef(Modality.AUDIO, scene, 3), "train") for scene in (red, blue)]
+    assert media_key(sounds[0]) == media_key(sounds[1])
+    assert render(sounds[0]).content_hash == render(sounds[1]).content_hash
+    pictures = [WorldMedia(MediaRef(Modality.IMAGE, scene, 3), "train") for scene in (red, blue)]
+    assert media_key(pictures[0]) != media_key(pictures[1])
 
 
 def test_files_are_known_by_their_content(tmp_path: Path) -> None:

@@ -106,3 +106,9 @@ def test_the_spread_is_the_mean_distance_of_the_rows_from_their_mean(tmp_path: P
     table = FeatureCache(tmp_path, "features", "f" * 64).complete(KEYS, Counting(VALUES), what="x")
     wanted = (VALUES - VALUES.mean(dim=0)).square().sum(dim=-1).sqrt().mean()
     assert spread(table)["tokens"] == pytest.approx(float(wanted), rel=1e-5)
+
+
+def test_vectors_that_are_all_the_same_have_a_tenth_of_their_length_as_spread(tmp_path: Path) -> None:
+    same = Counting(torch.full((10, 3, 4), 0.5))
+    table = FeatureCache(tmp_path, "features", "f" * 64).complete(KEYS, same, what="x")
+    assert spread(table)["tokens"] == pytest.approx(0.1, rel=1e-5)

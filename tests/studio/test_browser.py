@@ -1,0 +1,96 @@
+"""The page in Chromium, on the real tiny preset: a person asks, sees the answer come, stops it, and comes back to it."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS, ANSWER_MS = 120, 240_000
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running studio with a home of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    home = tmp_path_factory.mktemp("home")
+    command = [sys.executable, "-m", "studio.cli", "serve", "--port", str(port), "--home", str(home)]
+    with (home / "log").open("wb") as log:
+        server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=os.environ | {"HF_HUB_OFFLINE": "1"})
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/_stcore/health")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium from the PATH."""
+    from playwright.sync_api import sync_playwright
+
+    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=options)
+        yield chromium
+        chromium.close()
+
+
+def _wait_for(url: str) -> None:
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.3)
+    raise TimeoutError(f"Nothing answers at {url}.")
+
+
+def _open(browser: Any, address: str, width: int = 1280) -> Any:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto(address)
+    page.get_by_test_id("stChatInputTextArea").wait_for(timeout=60_000)
+    return page
+
+
+def _say(page: Any, text: str) -> None:
+    box = page.get_by_test_id("stChatInputTextArea")
+    box.fill(text)
+    box.press("Enter")
+
+
+def test_a_request_is_answered_with_a_picture_that_survives_a_refresh(browser: Any, address: str) -> None:
+    page = _open(browser, address)
+    _say(page, "draw a big red bell in a meadow")
+    page.get_by_test_id("stDownloadButton").first.wait_for(timeout=ANSWER_MS)
+    assert page.get_by_test_id("stImage").count() >= 1
+    page.reload()
+    page.get_by_test_id("stDownloadButton").first.wait_for(timeout=60_000)
+    page.close()
+
+
+def test_the_page_fits_a_phone(browser: Any, address: str) -> None:
+    page = _open(browser, address, width=390)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.close()
+
+
+def test_a_reply_can_be_stopped(browser: Any, address: str) -> None:
+    page = _open(browser, address)
+    _say(page, "animate a red bell moving left in a meadow")
+    page.get_by_role("button", name="Stop").click(timeout=60_000)
+    page.get_by_text("Stopped.").or_(page.get_by_test_id("stDownloadButton")).first.wait_for(timeout=ANSWER_MS)
+    page.close()
