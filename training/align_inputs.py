@@ -19,7 +19,7 @@ from training.prepare import prepare
 from training.previews import preview_replies
 from training.stage import Stage, check_output, follow, run_stage
 
-DEFAULTS = StageOptions(output=Path("."), steps=2500, batch_size=32, learning_rate=1e-3, num_samples=8000)
+DEFAULTS = StageOptions(output=Path("."), steps=2500, batch_size=32, learning_rate=5e-3, num_samples=8000)
 
 
 @dataclass(frozen=True)

@@ -205,9 +205,10 @@ def _from_pool(message: Mapping[str, Any], side: Side) -> dict[str, Any]:
         variants = FOREIGN_VARIANTS if reference.scene is None else VARIANTS[reference.modality]
         folded = replace(reference, seed=reference.seed % variants)
         content.append(part | {part["type"]: WorldMedia(folded, side)})
-        is_shown = message["role"] == "user" and reference.modality is Modality.VIDEO and reference.scene is not None
-        if is_shown and reference.scene.thing.has_sound and reference.seed % SOUNDTRACK_EVERY == 0:
-            heard = MediaRef(Modality.AUDIO, reference.scene, reference.seed % VARIANTS[Modality.AUDIO])
+        is_shown = message["role"] == "user" and reference.modality is Modality.VIDEO
+        scene = reference.scene
+        if is_shown and scene is not None and scene.thing.has_sound and reference.seed % SOUNDTRACK_EVERY == 0:
+            heard = MediaRef(Modality.AUDIO, scene, reference.seed % VARIANTS[Modality.AUDIO])
             content.append({"type": "audio", "audio": WorldMedia(heard, side)})
     return {"role": message["role"], "content": content}
 

@@ -38,7 +38,9 @@ class Table:
     def __getitem__(self, rows: Sequence[int] | np.ndarray) -> dict[str, Tensor]:
         places = self.places[np.asarray(rows, dtype=np.int64)]
         return {
-            name: torch.stack([self.shards[shard][name][place].float() for shard, place in places])  # autocast knows no half
+            name: torch.stack(
+                [self.shards[shard][name][place].float() for shard, place in places]
+            )  # autocast knows no half
             for name in self.shards[0]
         }
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from peft import LoraConfig
 
+from pipelines.core import LanguageCore
 from training.alignment import AlignmentModel
 from training.config import StageOptions, add_distance, stage_options, stage_parser
 from training.data import load_data, open_data
@@ -21,7 +22,7 @@ from training.prepare import prepare
 from training.previews import preview_replies, preview_signals
 from training.stage import Stage, check_output, follow, run_stage
 
-DEFAULTS = StageOptions(output=Path("."), steps=3000, batch_size=32, learning_rate=1e-3, num_samples=30000)
+DEFAULTS = StageOptions(output=Path("."), steps=2000, batch_size=32, learning_rate=1e-3, num_samples=30000)
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,7 @@ def run(options: InstructOptions, progress: Progress = no_progress) -> Iterator[
     data = load_data(manifest, "talk", stage.num_samples, stage.seed, reads=reads, makes=makes)
     train = prepare(data.train, parts.core, parts.encoders, parts.decoders, stage.cache, progress=progress)
     shown = prepare(data.shown, parts.core, parts.encoders, parts.decoders, stage.cache)
-    if parts.core.adapter is None:
-        torch.manual_seed(stage.seed)  # the adapter starts at random
-        parts.core.attach_lora(lora_config(options))
+    attach_adapter(parts.core, options)
     parts.free_decoders()
     model = AlignmentModel(
         parts.core,
@@ -69,6 +68,15 @@ def run(options: InstructOptions, progress: Progress = no_progress) -> Iterator[
         ),
         stage,
     )
+
+
+def attach_adapter(core: LanguageCore, options: InstructOptions) -> None:
+    """Give the core a new adapter, or keep the one it has; raises ValueError if that is of another rank."""
+    if core.adapter is None:
+        torch.manual_seed(options.stage.seed)  # an adapter starts at random
+        core.attach_lora(lora_config(options))
+    elif (rank := core.adapter.peft_config["default"].r) != options.rank:
+        raise ValueError(f"This model has an adapter of rank {rank}: give --rank {rank}, or start anew with --fresh.")
 
 
 def lora_config(options: InstructOptions) -> LoraConfig:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import peft
@@ -92,6 +93,13 @@ def test_everything_ours_trains(trained: Path, untrained_folder: Path) -> None:
     assert all(value.abs().max() > 0 for value in adapter.values())  # the B matrices start at zero
 
 
+def test_an_adapter_of_another_rank_is_not_silently_kept(trained: Path, tmp_path: Path) -> None:
+    chained = options(trained, tmp_path / "out", steps=1)
+    list(run(chained))
+    with pytest.raises(ValueError, match="rank 4: give --rank 4, or start anew with --fresh"):
+        list(run(replace(chained, rank=8, stage=replace(chained.stage, output=tmp_path / "other"))))
+
+
 @pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_bits(untrained_folder: Path, tmp_path: Path) -> None:
     steps = 16
@@ -113,14 +121,17 @@ def _run_and_kill(preset: Path, output: Path, steps: int) -> None:
     }  # fmt: skip
     command = [sys.executable, "-m", "training.instruct", *(f"--{name}={value}" for name, value in arguments.items())]
     environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads()), "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while latest_checkpoint(output / "checkpoints") is None:
-        assert process.poll() is None, "the run ended before its first checkpoint"
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            deadline = time.monotonic() + 600  # on a busy machine, the imports alone take minutes
+            while latest_checkpoint(output / "checkpoints") is None:
+                assert process.poll() is None, "the run ended before its first checkpoint"
+                assert time.monotonic() < deadline
+                time.sleep(0.005)
+        finally:
+            process.send_signal(signal.SIGKILL)
     checkpoint = latest_checkpoint(output / "checkpoints")
     assert checkpoint is not None
     assert checkpoint.name < f"step-{steps:08d}"

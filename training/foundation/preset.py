@@ -2,18 +2,34 @@
 
     python -m training.foundation.preset --core runs/core/core --imagebind runs/imagebind/imagebind \\
         --image runs/image/image --audio runs/audio/audio --video runs/video/video --output pipelines/presets/tiny
+    python -m training.foundation.preset --trained runs/stage3 --output pipelines/presets/tiny
 """
 
 import argparse
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import torch
 from transformers import AutoConfig
 
 from encoders.imagebind_config import ImageBindConfig
 from encoders.modality import Modality
-from pipelines.checkpoint import DecoderEntry, EncoderEntry, PipelineConfig, Reference, hash_folder, write_config
+from pipelines.checkpoint import (
+    ADAPTER,
+    PROJECTIONS,
+    TOKEN_ROWS,
+    DecoderEntry,
+    EncoderEntry,
+    PipelineConfig,
+    Reference,
+    hash_folder,
+    read_config,
+    read_tensors,
+    write_config,
+    write_tensors,
+)
 from pipelines.decoders.base import DecoderConfig
 from pipelines.projections import InputProjectionConfig, OutputProjectionConfig
 from training.world.pictures import VIDEO_RATE
@@ -42,12 +58,15 @@ DECODERS = {
 
 
 def main() -> None:
-    """Copy the parts and write config.json; trained projections of the old config are removed, as they fit no more."""
+    """Copy what is given, keep the rest, and write config.json."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for part in ("core", "imagebind", "clip", "image", "audio", "video"):
         parser.add_argument(
             f"--{part}", type=Path, default=None, help="its trained folder; the preset's own is kept without"
         )
+    parser.add_argument(
+        "--trained", type=Path, default=None, help="what an alignment stage left: projections, rows, adapter"
+    )
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
     output: Path = arguments.output
@@ -56,7 +75,16 @@ def main() -> None:
         if source is not None:
             shutil.rmtree(output / part, ignore_errors=True)
             shutil.copytree(source, output / part)
-    write_config(output, config_of(output))
+        for config in (output / part).rglob("config.json"):
+            _forget_origin(config)
+    for name in (PROJECTIONS, TOKEN_ROWS):
+        if arguments.trained is not None:
+            write_tensors(output / name, read_tensors(arguments.trained / name), torch.float16)
+    has_adapter = arguments.trained is not None and read_config(arguments.trained).has_adapter
+    if has_adapter:
+        shutil.rmtree(output / ADAPTER, ignore_errors=True)
+        shutil.copytree(arguments.trained / ADAPTER, output / ADAPTER)
+    write_config(output, replace(config_of(output), has_adapter=has_adapter))
 
 
 def config_of(folder: Path) -> PipelineConfig:
@@ -85,6 +113,13 @@ def config_of(folder: Path) -> PipelineConfig:
         entry = DecoderEntry(kind, _reference(folder, name), config, NUM_SIGNALS[name], {"prompt_embeds": projection})
         decoders[Modality(name)] = entry
     return PipelineConfig(_reference(folder, "core"), encoders, decoders)
+
+
+def _forget_origin(path: Path) -> None:
+    """Drop the folder that a part was trained from: it means nothing elsewhere."""
+    values = json.loads(path.read_text())
+    if values.pop("_name_or_path", None) is not None:
+        path.write_text(json.dumps(values, indent=2) + "\n")
 
 
 def _reference(folder: Path, part: str) -> Reference:

@@ -1,6 +1,6 @@
 """Make the README's picture: what a preset answers to a few requests, exactly as it comes, seed 1.
 
-    python -m training.foundation.samples --preset tiny --output docs/samples.png
+python -m training.foundation.samples --preset tiny --output docs/samples.png
 """
 
 import argparse
@@ -12,7 +12,7 @@ from PIL import Image as PILImage
 from PIL import ImageDraw, ImageFont
 
 from encoders.media import Audio, Image, Media, Video
-from pipelines import AnyToAnyPipeline
+from pipelines.any_to_any import AnyToAnyOutput, AnyToAnyPipeline
 from training.foundation.mel import log_mel, picture
 
 REQUESTS = (
@@ -60,6 +60,7 @@ def main() -> None:
         top = MARGIN + index // COLUMNS * (TILE + text_height + MARGIN)
         messages = [{"role": "user", "content": [{"type": "text", "text": request}]}]
         output = pipe(messages, generator=torch.Generator().manual_seed(1))
+        assert isinstance(output, AnyToAnyOutput)
         media = [part for part in output.parts if isinstance(part, Image | Audio | Video)]
         if media:
             sheet.paste(tile_of(media[0]), (left, top))
