@@ -29,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-presets_app = typer.Typer(help="List the presets, or show one.", no_args_is_help=True)
+presets_app = typer.Typer(help="List the presets, or show one.", invoke_without_command=True)
 train_app = typer.Typer(
     help="Teach a preset, one stage at a time, in a process of its own. STAGE --help lists a stage's options.",
     no_args_is_help=True,
@@ -141,6 +141,13 @@ def replay(
         terminal.say(report.sentence())
     if not report.is_same:
         raise typer.Exit(1)
+
+
+@presets_app.callback()
+def presets(context: typer.Context) -> None:
+    """List the presets, or show one."""
+    if context.invoked_subcommand is None:
+        list_presets()
 
 
 @presets_app.command("list")

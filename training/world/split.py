@@ -3,7 +3,7 @@
 Held out, by position in the tuples of scene.py:
 
 * thing x colour: one colour for three things of four (12 of 96 combinations);
-* two things with a relation, said either way: about one in eight;
+* two things with a relation, said either way: one in ten;
 * thing x motion: exactly one motion for each thing (16 of 128);
 * sounds: a band of every synthesis parameter (`SOUND_BAND`, on its 0 to 1 scale);
 * language: some wordings (marked in captions.py and dialogues.py).
