@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -85,6 +86,7 @@ def fit(
         raise FileExistsError(
             f"{folder} holds a training already: resume it (--resume) or choose another output folder."
         )
+    AcceleratorState._reset_state()  # a process may train several models, each at its own precision
     accelerator = Accelerator(mixed_precision=options.precision)
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     optimizer = torch.optim.AdamW(

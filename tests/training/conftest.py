@@ -6,7 +6,6 @@ from pathlib import Path
 import parts
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 
 from encoders.clip import clip_tokenizer, create_clip, save_clip
 from encoders.modality import Modality
@@ -22,12 +21,6 @@ def feature_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     folder = tmp_path_factory.getbasetemp() / "cache"
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
     return folder
-
-
-@pytest.fixture(autouse=True)
-def fresh_accelerator() -> None:
-    """Let each test choose its own precision, which accelerate fixes once a process."""
-    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture(scope="session")
