@@ -1,0 +1,39 @@
+"""The folder of fixtures: this one, or any other of the same form by `GOLDEN_DIR=/some/folder pytest tests/golden`."""
+
+import os
+from pathlib import Path
+
+import pytest
+from parity import GOLDEN, fixtures, wanted_tensors
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def golden_folder() -> Path:
+    """The folder that the environment names, or ours."""
+    return Path(os.environ.get("GOLDEN_DIR") or GOLDEN).resolve()
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """The folder of recorded outputs of the original systems."""
+    return golden_folder()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a test with `fixture` each fixture's name, with `tensor` each recorded tensor's too."""
+    if "fixture" not in metafunc.fixturenames:
+        return
+    found, root = fixtures(golden_folder()), golden_folder()
+    if "tensor" not in metafunc.fixturenames:
+        metafunc.parametrize("fixture", found)
+        return
+    rows = [(name, tensor) for name, f in found.items() if f is not None for tensor in wanted_tensors(root / name, f)]
+    metafunc.parametrize(("fixture", "tensor"), rows, ids=["-".join(row) for row in rows])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the fixtures that nobody reads."""
+    unknown = [name for name, family in fixtures(golden_folder()).items() if family is None]
+    if unknown:
+        terminalreporter.write_line(f"No family of tests/golden reads these fixtures: {', '.join(unknown)}.")
