@@ -34,6 +34,7 @@ from pipelines.checkpoint import (
 from pipelines.core import LanguageCore
 from pipelines.decoders import load_decoder
 from pipelines.decoders.base import MAX_SEED, DecodeOptions, Decoder
+from pipelines.decoders.placement import Placement
 from pipelines.events import MediaStep
 from pipelines.loading import load_adapter, load_language_model, save_adapter
 from pipelines.options import GenerationOptions
@@ -150,8 +151,9 @@ class AnyToAnyPipeline:
 
         model, tokenizer = load_language_model(part(config.core), dtype=dtype)
         core = LanguageCore(model, tokenizer, SignalTokens(config.counts, inputs=tuple(chosen)))
+        placement = Placement(dtype=str(dtype).removeprefix("torch."))
         decoders = {
-            modality: load_decoder(entry.kind, part(entry.reference), modality, entry.config, dtype=dtype)
+            modality: load_decoder(entry.kind, part(entry.reference), modality, entry.config, placement=placement)
             for modality, entry in config.decoders.items()
         }
         inputs = {

@@ -1,69 +1,16 @@
-"""The decoders, by the kind that a preset's config names, and their loading from stock diffusers folders."""
+"""The decoders: diffusers pipelines that make media from conditions."""
 
-import json
 from importlib import import_module
-from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, Any
 
-import torch
-from diffusers import DiffusionPipeline
+if TYPE_CHECKING:
+    from pipelines.decoders.loading import check_model_index, load_decoder
 
-from encoders.modality import Modality
-from pipelines.decoders.base import Decoder, DecoderConfig
-from pipelines.quiet import quiet
-
-DECODERS = {
-    "prompt_embeds": "pipelines.decoders.diffusion:PromptEmbedsDecoder",
-    "class_labels": "pipelines.decoders.audioldm:ClassLabelsDecoder",
-}
-# Only what is named here is ever loaded: a model_index.json can name any class of any library.
-PIPELINES = frozenset({
-    "AudioLDMPipeline", "LattePipeline", "PixArtAlphaPipeline", "StableDiffusionPipeline", "StableDiffusionXLPipeline",
-    "TextToVideoSDPipeline",
-})  # fmt: skip
-LIBRARIES = ("diffusers", "transformers", "stable_diffusion")  # the last is diffusers' own module of that name
-COMPONENTS = frozenset({
-    "AutoencoderKL", "AutoencoderTiny", "LatteTransformer3DModel", "PixArtTransformer2DModel",
-    "UNet2DConditionModel", "UNet3DConditionModel", "StableDiffusionSafetyChecker",
-    "CLIPTextModel", "CLIPTextModelWithProjection", "ClapTextModelWithProjection", "T5EncoderModel", "SpeechT5HifiGan",
-    "CLIPTokenizer", "CLIPTokenizerFast", "PreTrainedTokenizerFast", "RobertaTokenizer", "RobertaTokenizerFast",
-    "T5Tokenizer", "T5TokenizerFast", "TokenizersBackend", "CLIPImageProcessor", "CLIPFeatureExtractor",
-    "DDIMScheduler", "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler", "EulerAncestralDiscreteScheduler",
-    "EulerDiscreteScheduler", "FlowMatchEulerDiscreteScheduler", "LMSDiscreteScheduler", "PNDMScheduler",
-    "UniPCMultistepScheduler",
-})  # fmt: skip
+__all__ = ["check_model_index", "load_decoder"]
 
 
-def load_decoder(
-    kind: str, folder: Path, modality: Modality, config: DecoderConfig, *, dtype: torch.dtype = torch.float32
-) -> Decoder:
-    """Load a decoder from a diffusers folder: safetensors only, known classes only, no code from the folder."""
-    if kind not in DECODERS:
-        raise ValueError(f"No decoder kind {kind!r}; wanted one of: {', '.join(DECODERS)}.")
-    check_model_index(folder)
-    module, name = DECODERS[kind].split(":")
-    make = getattr(import_module(module), name)
-    with quiet():
-        pipeline = DiffusionPipeline.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False
-        )
-        return cast(Decoder, make(pipeline, modality, config))
-
-
-def check_model_index(folder: Path) -> None:
-    """Raise ValueError unless a diffusers folder names known classes only."""
-    path = folder / "model_index.json"
-    if not path.is_file():
-        raise ValueError(f"This is no diffusers pipeline: {path} is missing.")
-    index = json.loads(path.read_text(encoding="utf-8"))
-    if index.get("_class_name") not in PIPELINES:
-        raise ValueError(
-            f"{path} names the pipeline {index.get('_class_name')!r}, which is not one that may be loaded."
-        )
-    for name, value in index.items():
-        if isinstance(value, list) and value != [None, None]:
-            library, class_name = value
-            if library not in LIBRARIES or class_name not in COMPONENTS:
-                raise ValueError(
-                    f"{path} names {library}.{class_name} as {name!r}, which is not one that may be loaded."
-                )
+def __getattr__(name: str) -> Any:
+    """Load what loads decoders when it is asked for: torch takes seconds, and a preset wants a `Placement` alone."""
+    if name not in __all__:
+        raise AttributeError(f"module 'pipelines.decoders' has no attribute {name!r}")
+    return getattr(import_module("pipelines.decoders.loading"), name)

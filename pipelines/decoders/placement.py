@@ -1,0 +1,94 @@
+"""Where a decoder runs, at which precision, and what it gives up for memory or speed; diffusers does all of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+if TYPE_CHECKING:
+    import torch
+
+Offload = Literal["none", "model", "sequential", "group"]
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How a diffusers pipeline is loaded and placed; plain values, so that a preset can name them before torch is loaded.
+
+    `dtypes` names components whose precision differs, as in {"vae": "float32"}; `variant` is that of the weights'
+    files ("fp16"). `offload` keeps what does not run in the CPU's memory: whole components ("model"), each layer
+    ("sequential"), or groups of layers ("group"). `attention_backend` is a name that diffusers knows ("native",
+    "flash", "sage", ...). `compile_blocks` compiles the denoiser's repeated blocks with torch.compile.
+    """
+
+    device: str = "cpu"
+    dtype: str = "float32"
+    dtypes: Mapping[str, str] = field(default_factory=dict)
+    variant: str | None = None
+    offload: Offload = "none"
+    vae_tiling: bool = False
+    vae_slicing: bool = False
+    attention_backend: str | None = None
+    compile_blocks: bool = False
+
+    def __post_init__(self) -> None:
+        for dtype in (self.dtype, *self.dtypes.values()):
+            if dtype not in DTYPES:
+                raise ValueError(f"No dtype {dtype!r}; wanted one of: {', '.join(DTYPES)}.")
+        if self.offload not in get_args(Offload):
+            raise ValueError(f"No offload {self.offload!r}; wanted one of: {', '.join(get_args(Offload))}.")
+        if self.offload != "none" and self.device.partition(":")[0] == "cpu":
+            raise ValueError(
+                f"offload={self.offload!r} moves weights between the CPU and an accelerator, and the device is "
+                f"{self.device!r}; name an accelerator, as in device='cuda'."
+            )
+
+
+def load_dtypes(placement: Placement) -> "dict[str, torch.dtype]":
+    """Return the precision of each component, as diffusers' `from_pretrained(dtype=...)` takes it."""
+    import torch
+
+    names = {**placement.dtypes, "default": placement.dtype}
+    return {component: getattr(torch, name) for component, name in names.items()}
+
+
+def place(pipeline: Any, placement: Placement) -> None:
+    """Apply a placement to a loaded pipeline. Raises ValueError that names the option that does not go with it."""
+    vae = pipeline.components.get("vae")
+    if placement.vae_tiling:
+        _apply("vae_tiling", vae, "enable_tiling")
+    if placement.vae_slicing:
+        _apply("vae_slicing", vae, "enable_slicing")
+    for denoiser in denoisers(pipeline):
+        if placement.attention_backend is not None:
+            _apply("attention_backend", denoiser, "set_attention_backend", placement.attention_backend)
+        if placement.compile_blocks:
+            _apply("compile_blocks", denoiser, "compile_repeated_blocks")
+    if placement.offload == "none":
+        pipeline.to(placement.device)
+    else:
+        offload(pipeline, placement.offload, placement.device)
+
+
+def offload(pipeline: Any, kind: Offload, device: str) -> None:
+    """Keep in the CPU's memory what does not run, and bring it to `device` when it does."""
+    import torch
+
+    if kind == "group":  # a leaf at a time, the next one on its way while this one runs
+        target = torch.device(device)
+        options = {"offload_type": "leaf_level", "use_stream": target.type == "cuda"}
+        _apply("offload='group'", pipeline, "enable_group_offload", target, **options)
+    else:
+        _apply(f"offload={kind!r}", pipeline, f"enable_{kind}_cpu_offload", device=device)
+
+
+def denoisers(pipeline: Any) -> list[Any]:
+    """Return a pipeline's denoising networks; a few have two."""
+    return [part for name, part in pipeline.components.items() if name.startswith(("unet", "transformer")) and part]
+
+
+def _apply(option: str, part: Any, method: str, *arguments: Any, **options: Any) -> None:
+    try:
+        getattr(part, method)(*arguments, **options)
+    except (AttributeError, ImportError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise ValueError(f"{option} does not go with {type(part).__name__}: {error}") from error
