@@ -1,0 +1,132 @@
+"""Read published weight files without running anything that they hold, and fit them to a network name by name."""
+
+import json
+import pickle
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+PICKLES = (".pt", ".pth", ".bin")
+INDEX_SUFFIX = ".index.json"  # Hugging Face's list of the files that one large state dict is split into
+NUM_SHOWN = 5
+SAFE_COPY = (
+    "Ask its publisher for safetensors; or, on a machine that you would trust the file with, load it there and write "
+    "its tensors with safetensors.torch.save_file."
+)
+
+
+def find_weights(folder: Path, names: Sequence[str]) -> Path | None:
+    """Return the first of these files that a folder holds, whole or split (`NAME.index.json`), or None."""
+    for name in names:
+        for path in (folder / name, folder / f"{name}{INDEX_SUFFIX}"):
+            if path.is_file():
+                return path
+    return None
+
+
+def read_weights(path: Path | str) -> dict[str, Tensor]:
+    """Read the state dict of a .safetensors, .pt, .pth or .bin file, or of an index of several, on the CPU.
+
+    A training checkpoint gives what is under its "state_dict". Raises ValueError if the file is missing, cut short, a
+    TorchScript archive, or a pickle that asks for more than tensors: nothing in a file is ever run.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"There are no weights at {path}: no such file.")
+    if path.name.endswith(INDEX_SUFFIX):
+        return _read_split(path)
+    if path.suffix == ".safetensors":
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            raise ValueError(f"{path} is damaged or half-downloaded; fetch it again. ({error})") from error
+    if path.suffix not in PICKLES:
+        raise ValueError(f"{path} is no weights file that can be read; wanted .safetensors, {', '.join(PICKLES)}.")
+    return _tensors(_unpickled(path), path)
+
+
+def floats(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the same tensors with those of half precision as float32; counters stay whole numbers."""
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+
+
+def load_strictly(module: nn.Module, state: Mapping[str, Tensor], source: str, *, assign: bool = False) -> None:
+    """Load a state dict whose names and shapes must be exactly a module's.
+
+    `assign` hands the tensors over instead of copying them, for a module on the meta device. Raises ValueError that
+    names what is missing, what is extra, and what has another shape.
+    """
+    wanted = module.state_dict()
+    wrong = [
+        f"{name} {_shape(state[name])} instead of {_shape(tensor)}"
+        for name, tensor in wanted.items()
+        if name in state and state[name].shape != tensor.shape
+    ]
+    found = {
+        "missing": sorted(set(wanted) - set(state)), "extra": sorted(set(state) - set(wanted)), "wrong shape": wrong,
+    }  # fmt: skip
+    if any(found.values()):
+        report = "; ".join(f"{len(names)} {what}: {some(names)}" for what, names in found.items() if names)
+        raise ValueError(f"{source} does not fit this model. {report}.")
+    module.load_state_dict(dict(state), strict=True, assign=assign)
+
+
+def some(names: Sequence[str]) -> str:
+    """Name the first few, and count the rest."""
+    shown = ", ".join(names[:NUM_SHOWN])
+    return f"{shown} and {len(names) - NUM_SHOWN} more" if len(names) > NUM_SHOWN else shown
+
+
+def _read_split(index: Path) -> dict[str, Tensor]:
+    weight_map = json.loads(index.read_text(encoding="utf-8")).get("weight_map", {})
+    state: dict[str, Tensor] = {}
+    for name in sorted(set(weight_map.values())):
+        if Path(name).name != name:
+            raise ValueError(f"{index} names {name!r}, which lies outside its folder; that is refused.")
+        state |= read_weights(index.parent / name)
+    return state
+
+
+def _unpickled(path: Path) -> object:
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if any(name.endswith("/constants.pkl") for name in archive.namelist()):
+                raise ValueError(
+                    f"{path} is a TorchScript archive: it holds code to run, so it is refused. {SAFE_COPY}"
+                )
+    else:
+        with path.open("rb") as file:
+            if file.read(1) != pickle.PROTO:
+                raise ValueError(
+                    f"{path} is not a whole weights file: half-downloaded, a git-lfs pointer or an error page. "
+                    "Fetch it again."
+                )
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f"{path} asks for more than tensors when it is opened, so it is refused. {SAFE_COPY}"
+        ) from error
+    except (RuntimeError, EOFError, OSError) as error:
+        raise ValueError(f"{path} is damaged or half-downloaded; fetch it again. ({error})") from error
+
+
+def _tensors(content: object, path: Path) -> dict[str, Tensor]:
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    if not isinstance(content, dict) or not content:
+        raise ValueError(f"{path} holds a {type(content).__name__}; wanted a state dict: names and their tensors.")
+    if odd := [
+        str(name) for name, value in content.items() if not (isinstance(name, str) and isinstance(value, Tensor))
+    ]:
+        raise ValueError(f"{path} is not a state dict: these entries are no tensors: {some(odd)}.")
+    return dict(content)
+
+
+def _shape(tensor: Tensor) -> str:
+    return str(tuple(tensor.shape))

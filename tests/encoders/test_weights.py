@@ -1,0 +1,121 @@
+"""Weight files of others are read without running anything in them, and must fit name by name."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from encoders.weights import find_weights, floats, load_strictly, read_weights
+
+STATE = {"weight": torch.ones(2, 3), "bias": torch.zeros(2)}
+
+
+class Malicious:
+    """A pickle that writes a file as soon as it is opened carelessly."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".pth", ".bin"])
+def test_a_malicious_pickle_is_refused_unopened_and_says_what_to_do(tmp_path: Path, suffix: str) -> None:
+    path, trace = tmp_path / f"weights{suffix}", tmp_path / "trace"
+    torch.save({"weight": Malicious(trace)}, path)
+    with pytest.raises(ValueError, match=r"asks for more than tensors .* refused\. Ask its publisher for safetensors"):
+        read_weights(path)
+    assert not trace.exists()
+    torch.load(path, weights_only=False)  # the file does what the test says of it
+    assert trace.exists()
+
+
+def test_a_torchscript_archive_is_refused_unopened_and_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.warns(FutureWarning, match="torch.jit"):
+        torch.jit.save(torch.jit.trace(nn.Linear(3, 2), torch.ones(1, 3)), tmp_path / "RN50.pt")
+    with pytest.raises(ValueError, match=r"is a TorchScript archive: it holds code .*safetensors\.torch\.save_file"):
+        read_weights(tmp_path / "RN50.pt")
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_a_half_downloaded_file_is_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"weights{suffix}"
+    save_file(STATE, path) if suffix == ".safetensors" else torch.save(STATE, path)
+    whole = path.read_bytes()
+    for kept in (0, 10, len(whole) - 8):
+        path.write_bytes(whole[:kept])
+        with pytest.raises(ValueError, match=r"(?i)half-downloaded.*fetch it again"):
+            read_weights(path)
+
+
+def test_a_pointer_of_git_lfs_is_no_weights_file(tmp_path: Path) -> None:
+    (tmp_path / "weights.bin").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n")
+    with pytest.raises(ValueError, match=r"a git-lfs pointer or an error page\. Fetch it again"):
+        read_weights(tmp_path / "weights.bin")
+
+
+def test_files_are_read_alike_whatever_their_format(tmp_path: Path) -> None:
+    save_file(STATE, tmp_path / "a.safetensors")
+    torch.save(STATE, tmp_path / "a.pth")
+    torch.save(STATE, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    torch.save({"epoch": 3, "state_dict": STATE}, tmp_path / "training.pt")
+    for path in tmp_path.iterdir():
+        read = read_weights(path)
+        assert set(read) == set(STATE)
+        assert torch.equal(read["weight"], STATE["weight"])
+
+
+def test_a_split_state_dict_is_put_together_from_its_own_folder_only(tmp_path: Path) -> None:
+    index = tmp_path / "model.safetensors.index.json"
+    for i, (name, tensor) in enumerate(STATE.items()):
+        save_file({name: tensor}, tmp_path / f"part-{i}.safetensors")
+    index.write_text(json.dumps({"weight_map": {"weight": "part-0.safetensors", "bias": "part-1.safetensors"}}))
+    assert find_weights(tmp_path, ["absent.bin", "model.safetensors"]) == index
+    assert set(read_weights(index)) == set(STATE)
+    index.write_text(json.dumps({"weight_map": {"weight": "../part-0.safetensors"}}))
+    with pytest.raises(ValueError, match="lies outside its folder"):
+        read_weights(index)
+
+
+def test_what_is_no_state_dict_is_named(tmp_path: Path) -> None:
+    torch.save([1, 2], tmp_path / "list.pt")
+    torch.save({"weight": STATE["weight"], "steps": 3}, tmp_path / "mixed.pt")
+    for name, message in (
+        ("list.pt", "holds a list"),
+        ("mixed.pt", "no tensors: steps"),
+        ("absent.pt", "no such file"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            read_weights(tmp_path / name)
+    (tmp_path / "weights.npz").touch()
+    with pytest.raises(ValueError, match=r"wanted \.safetensors, \.pt, \.pth, \.bin"):
+        read_weights(tmp_path / "weights.npz")
+
+
+def test_missing_extra_and_wrong_shaped_names_are_all_reported() -> None:
+    state = {"weight": torch.ones(3, 2), **{f"surprise{i}": torch.ones(1) for i in range(7)}}
+    with pytest.raises(ValueError, match=r"x\.pth does not fit") as refused:
+        load_strictly(nn.Linear(3, 2), state, "x.pth")
+    report = str(refused.value)
+    assert "1 missing: bias;" in report
+    assert "7 extra: surprise0, surprise1, surprise2, surprise3, surprise4 and 2 more;" in report
+    assert "1 wrong shape: weight (3, 2) instead of (2, 3)." in report
+
+
+def test_a_refused_state_dict_changes_nothing() -> None:
+    module = nn.Linear(3, 2)
+    before = module.weight.clone()
+    with pytest.raises(ValueError, match="missing: bias"):
+        load_strictly(module, {"weight": torch.zeros(2, 3)}, "x.pth")
+    assert torch.equal(module.weight, before)
+
+
+def test_half_precision_becomes_float32_and_counters_stay_whole() -> None:
+    made = floats({"weight": torch.ones(2, dtype=torch.float16), "steps": torch.tensor(3)})
+    assert made["weight"].dtype == torch.float32
+    assert made["steps"].dtype == torch.int64
