@@ -15,14 +15,14 @@ import torch
 from diffusers import AudioLDMPipeline, AutoencoderTiny, DDIMScheduler, DDPMScheduler, UNet2DConditionModel
 from tokenizers import ByteLevelBPETokenizer
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss, normalize
+from torch.nn.functional import normalize
 from transformers import ClapTextConfig, ClapTextModelWithProjection, RobertaTokenizer, SpeechT5HifiGan
 
 from training.foundation.command import options_of, parser, run, save_grid
-from training.foundation.image import DROPPED_CAPTIONS, SCHEDULE
 from training.foundation.mel import log_mel, picture, sound_pool, sound_scene
 from training.foundation.mel_vae import mels_of
 from training.foundation.tokenizers import CAPTION_LENGTH, captions
+from training.foundation.velocity import DROPPED_CAPTIONS, SCHEDULE, add_freezing, freeze, velocity_loss
 from training.loop import Batch, LoopOptions
 from training.world.captions import canonical_caption, caption
 from training.world.scene import SOUNDING_THINGS
@@ -102,15 +102,6 @@ def build(tokenizer: RobertaTokenizer) -> ConditionedUNet:
     return ConditionedUNet(text_encoder, unet)
 
 
-def loss_of(scheduler: DDPMScheduler, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-    """Mean squared error of the velocity at uniformly drawn timesteps."""
-    clean: Tensor = batch["latents"]
-    noise = torch.randn_like(clean)
-    timesteps = torch.randint(0, scheduler.config.num_train_timesteps, (len(clean),), device=clean.device)
-    predicted = model(scheduler.add_noise(clean, noise, timesteps), timesteps, batch["ids"], batch["mask"])
-    return {"loss": mse_loss(predicted.float(), scheduler.get_velocity(clean, noise, timesteps))}
-
-
 def pipeline_of(
     model: ConditionedUNet, vae: AutoencoderTiny, vocoder: SpeechT5HifiGan, tokenizer: RobertaTokenizer
 ) -> AudioLDMPipeline:
@@ -134,6 +125,7 @@ def main() -> None:
     made.add_argument("--vocoder", type=Path, required=True, help="folder of the trained vocoder")
     made.add_argument("--sounds", type=Path, required=True, help="folder that keeps the pool of sounds")
     made.add_argument("--pool", type=int, default=1800, help="sounds rendered once")
+    add_freezing(made)
     arguments = made.parse_args()
     torch.manual_seed(arguments.seed)
     vae = AutoencoderTiny.from_pretrained(arguments.vae).float().eval()
@@ -150,6 +142,7 @@ def main() -> None:
     with torch.no_grad():
         chunks = [vae.encode(chunk.float()[:, None]).latents for chunk in mels.split(64)]
     latents = torch.cat(chunks) * vae.config.scaling_factor
+    freeze(model.text_encoder, arguments)
     scheduler = DDPMScheduler(**SCHEDULE)
 
     def batch(step: int) -> Batch:
@@ -170,7 +163,7 @@ def main() -> None:
         soundfile.write(path.with_suffix(".wav"), np.asarray(sounds).flatten(), SAMPLE_RATE)
 
     def loss(network: nn.Module, given: Batch) -> dict[str, Tensor]:
-        return loss_of(scheduler, network, given)
+        return velocity_loss(scheduler, network, given)
 
     run(model, batch, loss, options_of(arguments, LOOP), arguments, preview)
     pipeline_of(model, vae, vocoder, tokenizer).to(torch.float16).save_pretrained(arguments.output / "audio")

@@ -19,27 +19,18 @@ from diffusers import (
     UNet2DConditionModel,
 )
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from training.foundation.command import options_of, parser, run, save_grid
 from training.foundation.latents import latent_pool, pool_scene
 from training.foundation.tokenizers import CAPTION_LENGTH, caption_clip_tokenizer
+from training.foundation.velocity import DROPPED_CAPTIONS, SCHEDULE, add_freezing, freeze, velocity_loss
 from training.loop import Batch, LoopOptions
 from training.world.captions import canonical_caption, caption
 from training.world.scene import Kind
 
 KINDS: tuple[Kind, ...] = ("one", "two", "two")
-DROPPED_CAPTIONS = 0.1
 LOOP = LoopOptions(steps=0, learning_rate=6e-4, warmup_steps=300, precision="bf16", ema_decay=0.9995)
-# The schedule of Stable Diffusion, with v-prediction.
-SCHEDULE = {
-    "num_train_timesteps": 1000,
-    "beta_start": 0.00085,
-    "beta_end": 0.012,
-    "beta_schedule": "scaled_linear",
-    "prediction_type": "v_prediction",
-}
 
 
 class ConditionedUNet(nn.Module):
@@ -105,16 +96,6 @@ def batch_of(latents: np.ndarray, tokenizer: CLIPTokenizer, batch_size: int, see
     return {"latents": torch.from_numpy(latents[places]).float(), "ids": ids}
 
 
-def loss_of(scheduler: DDPMScheduler, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-    """Mean squared error of the velocity at uniformly drawn timesteps."""
-    clean: Tensor = batch["latents"]
-    noise = torch.randn_like(clean)
-    timesteps = torch.randint(0, scheduler.config.num_train_timesteps, (len(clean),), device=clean.device)
-    noisy = scheduler.add_noise(clean, noise, timesteps)
-    predicted = model(noisy, timesteps, batch["ids"])
-    return {"loss": mse_loss(predicted.float(), scheduler.get_velocity(clean, noise, timesteps))}
-
-
 def pipeline_of(model: ConditionedUNet, vae: AutoencoderTiny, tokenizer: CLIPTokenizer) -> StableDiffusionPipeline:
     """Put the parts into the stock pipeline."""
     pipeline = StableDiffusionPipeline(
@@ -144,6 +125,7 @@ def main() -> None:
     made = parser(__doc__ or "", steps=12000, batch_size=48)
     made.add_argument("--vae", type=Path, required=True, help="folder of the trained autoencoder")
     made.add_argument("--pool", type=int, default=40000, help="scenes whose latents are computed once")
+    add_freezing(made)
     arguments = made.parse_args()
     torch.manual_seed(arguments.seed)
     vae = AutoencoderTiny.from_pretrained(arguments.vae).eval()
@@ -160,6 +142,7 @@ def main() -> None:
     latents = latent_pool(
         vae, arguments.output, size=arguments.pool, seed=arguments.seed, kinds=KINDS, workers=arguments.workers
     )
+    freeze(model.text_encoder, arguments)
     scheduler = DDPMScheduler(**SCHEDULE)
 
     def preview(path: Path) -> None:
@@ -174,7 +157,7 @@ def main() -> None:
         return batch_of(latents, tokenizer, arguments.batch_size, arguments.seed, step)
 
     def loss(network: nn.Module, given: Batch) -> dict[str, Tensor]:
-        return loss_of(scheduler, network, given)
+        return velocity_loss(scheduler, network, given)
 
     run(model, batch, loss, options_of(arguments, LOOP), arguments, preview)
     pipeline_of(model, vae, tokenizer).to(torch.float16).save_pretrained(arguments.output / "image")

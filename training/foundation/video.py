@@ -18,13 +18,12 @@ from diffusers import (
     LatteTransformer3DModel,
 )
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss
 from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
 from training.foundation.command import options_of, parser, run, save_grid
-from training.foundation.image import DROPPED_CAPTIONS, SCHEDULE
 from training.foundation.latents import latent_pool, pool_scene
 from training.foundation.tokenizers import t5_tokenizer
+from training.foundation.velocity import DROPPED_CAPTIONS, SCHEDULE, add_freezing, freeze, velocity_loss
 from training.loop import Batch, LoopOptions
 from training.world.captions import canonical_caption, caption
 from training.world.pictures import NUM_FRAMES
@@ -92,16 +91,6 @@ def build(tokenizer: T5Tokenizer) -> ConditionedTransformer:
     return ConditionedTransformer(text_encoder, transformer)
 
 
-def loss_of(scheduler: DDPMScheduler, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-    """Mean squared error of the velocity at uniformly drawn timesteps."""
-    clean: Tensor = batch["latents"]
-    noise = torch.randn_like(clean)
-    timesteps = torch.randint(0, scheduler.config.num_train_timesteps, (len(clean),), device=clean.device)
-    noisy = scheduler.add_noise(clean, noise, timesteps)
-    predicted = model(noisy, timesteps, batch["ids"], batch["mask"], batch["empty"])
-    return {"loss": mse_loss(predicted.float(), scheduler.get_velocity(clean, noise, timesteps))}
-
-
 def pipeline_of(model: ConditionedTransformer, vae: AutoencoderTiny, tokenizer: T5Tokenizer) -> LattePipeline:
     """Put the parts into the stock pipeline."""
     pipeline = LattePipeline(
@@ -126,6 +115,7 @@ def main() -> None:
     made = parser(__doc__ or "", steps=6000, batch_size=24)
     made.add_argument("--vae", type=Path, required=True, help="folder of the trained picture autoencoder")
     made.add_argument("--pool", type=int, default=8000, help="videos whose latents are computed once")
+    add_freezing(made)
     arguments = made.parse_args()
     torch.manual_seed(arguments.seed)
     vae = AutoencoderTiny.from_pretrained(arguments.vae).float().eval()
@@ -142,6 +132,7 @@ def main() -> None:
     latents = latent_pool(
         vae, arguments.output, size=arguments.pool, seed=arguments.seed, kinds=KINDS, workers=arguments.workers
     )
+    freeze(model.text_encoder, arguments)
     scheduler = DDPMScheduler(**SCHEDULE)
 
     def batch(step: int) -> Batch:
@@ -174,7 +165,7 @@ def main() -> None:
         save_grid(np.concatenate(rows), path, columns=NUM_FRAMES, scale=2)
 
     def loss(network: nn.Module, given: Batch) -> dict[str, Tensor]:
-        return loss_of(scheduler, network, given)
+        return velocity_loss(scheduler, network, given)
 
     run(model, batch, loss, options_of(arguments, LOOP), arguments, preview)
     pipeline_of(model, vae, tokenizer).to(torch.float16).save_pretrained(arguments.output / "video")

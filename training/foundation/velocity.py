@@ -1,0 +1,51 @@
+"""What the latent denoisers share: the noise schedule, the loss, and the text encoder that may be kept as it is."""
+
+import argparse
+
+import torch
+from diffusers import DDPMScheduler
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+
+from training.loop import Batch
+
+DROPPED_CAPTIONS = 0.1  # for classifier-free guidance (Ho and Salimans 2022)
+# The schedule of Stable Diffusion, with v-prediction (Salimans and Ho 2022).
+SCHEDULE = {
+    "num_train_timesteps": 1000,
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "prediction_type": "v_prediction",
+}
+
+
+def velocity_loss(scheduler: DDPMScheduler, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    """Mean squared error of the velocity at uniformly drawn timesteps.
+
+    `model(noisy, timesteps, **rest)` predicts it, where `rest` is all of the batch but its "latents" (B, ...).
+    """
+    rest = dict(batch)
+    clean: Tensor = rest.pop("latents")
+    noise = torch.randn_like(clean)
+    timesteps = torch.randint(0, scheduler.config.num_train_timesteps, (len(clean),), device=clean.device)
+    predicted = model(scheduler.add_noise(clean, noise, timesteps), timesteps, **rest)
+    return {"loss": mse_loss(predicted.float(), scheduler.get_velocity(clean, noise, timesteps))}
+
+
+def add_freezing(made: argparse.ArgumentParser) -> None:
+    """Offer to keep the text encoder of --init-from."""
+    made.add_argument(
+        "--freeze-text-encoder",
+        action="store_true",
+        help="train the denoiser alone, so that projections aligned with the text encoder of --init-from stay right",
+    )
+
+
+def freeze(text_encoder: nn.Module, arguments: argparse.Namespace) -> None:
+    """Keep the text encoder as it is, if asked. Raises ValueError when there is nothing worth keeping."""
+    if not arguments.freeze_text_encoder:
+        return
+    if not arguments.init_from:
+        raise ValueError("--freeze-text-encoder keeps a trained text encoder: name its decoder with --init-from.")
+    text_encoder.requires_grad_(requires_grad=False)
