@@ -150,7 +150,10 @@ class AnyToAnyPipeline:
             return found
 
         model, tokenizer = load_language_model(part(config.core), dtype=dtype)
-        core = LanguageCore(model, tokenizer, SignalTokens(config.counts, inputs=tuple(chosen)))
+        if config.chat.template is not None:
+            tokenizer.chat_template = config.chat.template
+        signals = SignalTokens(config.counts, inputs=tuple(chosen), has_marks=config.chat.has_marks)
+        core = LanguageCore(model, tokenizer, signals, stops=config.chat.stops)
         placement = Placement(dtype=str(dtype).removeprefix("torch."))
         decoders = {
             modality: load_decoder(entry.kind, part(entry.reference), modality, entry.config, placement=placement)

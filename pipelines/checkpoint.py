@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from encoders.modality import Modality
+from pipelines.chat_form import ChatForm
 from pipelines.decoders.base import DecoderConfig
 from pipelines.presets import PRESETS, hub_folder
 from pipelines.projections import InputProjectionConfig, OutputProjectionConfig
@@ -92,6 +93,7 @@ class PipelineConfig:
     encoders: Mapping[str, EncoderEntry] = field(default_factory=dict)
     decoders: Mapping[Modality, DecoderEntry] = field(default_factory=dict)
     has_adapter: bool = False
+    chat: ChatForm = field(default_factory=ChatForm)
 
     @property
     def counts(self) -> dict[Modality, int]:
@@ -141,7 +143,8 @@ class PipelineConfig:
                 int(known["num_signals"]),
                 outputs,
             )
-        return cls(_reference(whole["core"], "core"), encoders, decoders, bool(whole.get("has_adapter", False)))
+        chat = ChatForm(**_fields(ChatForm, whole.get("chat", {}), "chat"))
+        return cls(_reference(whole["core"], "core"), encoders, decoders, bool(whole.get("has_adapter", False)), chat)
 
 
 def read_config(folder: Path) -> PipelineConfig:

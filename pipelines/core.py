@@ -24,8 +24,16 @@ class LanguageCore(nn.Module):
     `output_rows`, each (num_new, width). Ids from `num_base` on are the new tokens, in the order of `signals`.
     """
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, signals: SignalTokens) -> None:
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        signals: SignalTokens,
+        *,
+        stops: tuple[str, ...] = (),
+    ) -> None:
         super().__init__()
+        self.stops = stops  # texts that end its turn, besides the tokens that do
         for name in UNSUPPORTED:
             if getattr(model.config, name, None) not in (None, 1, 1.0):
                 raise ValueError(f"This core sets {name!r}, which reshapes its logits; choose one that does not.")

@@ -212,9 +212,9 @@ def _encode_part(
         )
         run = [*signals.run(modality), *(signals.run(Modality.AUDIO) if makes_sound else ())]
         return list(run), part.get("caption")
-    start, end = signals.marks(modality)
-    shown: list[int | MediaSlot] = [start, MediaSlot(modality, value), end]
+    marks = signals.marks(modality)
+    shown: list[int | MediaSlot] = [*marks[:1], MediaSlot(modality, value), *marks[1:]]
     if isinstance(value, Video) and value.soundtrack is not None and Modality.AUDIO in signals.inputs:
-        start, end = signals.marks(Modality.AUDIO)
-        shown += [start, MediaSlot(Modality.AUDIO, value.soundtrack), end]
+        marks = signals.marks(Modality.AUDIO)
+        shown += [*marks[:1], MediaSlot(Modality.AUDIO, value.soundtrack), *marks[1:]]
     return shown, None

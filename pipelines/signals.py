@@ -24,12 +24,13 @@ class SignalTokens:
 
     The ids lie behind the base model's vocabulary, outside its tokenizer: no text can be tokenized into them.
     `counts` gives the length of each output modality's run; `first_id` is the number of rows of the base model's
-    embedding (the core sets it).
+    embedding (the core sets it). A core that was trained without marks (`has_marks`) has none.
     """
 
     counts: Mapping[Modality, int]
     inputs: tuple[Modality, ...] = (Modality.IMAGE, Modality.AUDIO, Modality.VIDEO)
     first_id: int = 0
+    has_marks: bool = True
 
     def __post_init__(self) -> None:
         for modality, count in self.counts.items():
@@ -46,13 +47,17 @@ class SignalTokens:
     @property
     def token_names(self) -> tuple[str, ...]:
         """The names of the new tokens, in the order of their ids."""
-        marks = [name for m in self.inputs for name in (f"<{m.value}>", f"</{m.value}>")]
+        marks = [name for m in self.inputs if self.has_marks for name in (f"<{m.value}>", f"</{m.value}>")]
         runs = [f"[{PREFIXES[m]}{i}]" for m, count in self.counts.items() for i in range(count)]
         return (*marks, *runs)
 
     @property
     def num_tokens(self) -> int:
-        return 2 * len(self.inputs) + sum(self.counts.values())
+        return self.num_marks + sum(self.counts.values())
+
+    @property
+    def num_marks(self) -> int:
+        return 2 * len(self.inputs) if self.has_marks else 0
 
     @property
     def first_ids(self) -> dict[int, Modality]:
@@ -64,21 +69,21 @@ class SignalTokens:
         if modality not in self.counts:
             can = _names(self.counts) or "nothing"
             raise ValueError(f"No signal tokens for {modality.value!r}; this core can ask for: {can}.")
-        start = self.first_id + 2 * len(self.inputs)
+        start = self.first_id + self.num_marks
         for other, count in self.counts.items():
             if other is modality:
                 break
             start += count
         return tuple(range(start, start + self.counts[modality]))
 
-    def marks(self, modality: Modality) -> tuple[int, int]:
-        """Return the ids of the opening and of the closing mark of an input."""
+    def marks(self, modality: Modality) -> tuple[int, ...]:
+        """Return the ids of the opening and of the closing mark of an input; none where a core has no marks."""
         if modality not in self.inputs:
             raise ValueError(
                 f"No marks for {modality.value!r}; this core can be shown: {_names(self.inputs) or 'text only'}."
             )
         start = self.first_id + 2 * self.inputs.index(modality)
-        return start, start + 1
+        return (start, start + 1) if self.has_marks else ()
 
     def is_new(self, token_id: int) -> bool:
         """Say whether an id belongs to the new tokens and not to the base vocabulary."""
