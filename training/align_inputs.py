@@ -39,8 +39,8 @@ def run(options: AlignInputsOptions, progress: Progress = no_progress) -> Iterat
     data = load_data(
         manifest, "describe", stage.num_samples, stage.seed, reads=frozenset(parts.inputs), makes=frozenset()
     )
-    train = prepare(data.train, parts.core, parts.encoders, {}, stage.cache, progress=progress)
-    shown = prepare(data.shown, parts.core, parts.encoders, {}, stage.cache)
+    train = prepare(data.train, parts.pipe, parts.encoders, {}, stage.cache, progress=progress)
+    shown = prepare(data.shown, parts.pipe, parts.encoders, {}, stage.cache)
     model = AlignmentModel(parts.core, parts.inputs, {})
     model.train_only([*model.inputs.parameters(), parts.core.input_rows])
     yield from run_stage(

@@ -38,8 +38,8 @@ def run(options: AlignOutputsOptions, progress: Progress = no_progress) -> Itera
     manifest = open_data(stage.data)
     parts = load_parts(stage)
     data = load_data(manifest, "make", stage.num_samples, stage.seed, reads=frozenset(), makes=frozenset(parts.outputs))
-    train = prepare(data.train, parts.core, {}, parts.decoders, stage.cache, progress=progress)
-    shown = prepare(data.shown, parts.core, {}, parts.decoders, stage.cache)
+    train = prepare(data.train, parts.pipe, {}, parts.decoders, stage.cache, progress=progress)
+    shown = prepare(data.shown, parts.pipe, {}, parts.decoders, stage.cache)
     denoised = {m: decoder for m, decoder in parts.decoders.items() if options.denoising_weight > 0 and m in DENOISED}
     if denoised:
         train = add_latents(train, data.train, denoised, stage.cache, progress=progress)

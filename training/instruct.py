@@ -43,8 +43,8 @@ def run(options: InstructOptions, progress: Progress = no_progress) -> Iterator[
     parts = load_parts(stage)
     reads, makes = frozenset(parts.inputs), frozenset(parts.outputs)
     data = load_data(manifest, "talk", stage.num_samples, stage.seed, reads=reads, makes=makes)
-    train = prepare(data.train, parts.core, parts.encoders, parts.decoders, stage.cache, progress=progress)
-    shown = prepare(data.shown, parts.core, parts.encoders, parts.decoders, stage.cache)
+    train = prepare(data.train, parts.pipe, parts.encoders, parts.decoders, stage.cache, progress=progress)
+    shown = prepare(data.shown, parts.pipe, parts.encoders, parts.decoders, stage.cache)
     attach_adapter(parts.core, options)
     parts.free_decoders()
     model = AlignmentModel(

@@ -15,7 +15,7 @@ from torch import Tensor
 from encoders.base import Encoder
 from encoders.imagebind import ImageBindEncoder
 from encoders.modality import Modality
-from pipelines.core import LanguageCore
+from pipelines.any_to_any import AnyToAnyPipeline
 from pipelines.decoders.base import Decoder
 from pipelines.prompt import EncodedDialogue, MediaSlot, encode_dialogue
 from training.data import Payload, Sample, load_media, media_key
@@ -36,14 +36,15 @@ class Frozen(Generic[Part]):
 
 def prepare(
     samples: Sequence[Sample],
-    core: LanguageCore,
+    pipe: AnyToAnyPipeline,
     encoders: Mapping[Modality, Frozen[Encoder]],
     decoders: Mapping[Modality, Frozen[Decoder]],
     cache: Path,
     *,
     progress: Progress = no_progress,
 ) -> SequenceSet:
-    """Tokenise samples and fetch all that is frozen. Raises ValueError naming a sample that cannot be used."""
+    """Tokenise samples for a model and fetch all that is frozen. Raises ValueError naming a sample that cannot be used."""
+    core = pipe.core
     encoded = []
     for number, sample in enumerate(samples):
         encoded.append(encode_dialogue(sample.messages, core.tokenizer, core.signals))
@@ -74,10 +75,10 @@ def prepare(
         }
     rows = {m: {key: row for row, key in enumerate(items)} for m, items in shown.items()}
     captions = {m: {caption: row for row, caption in enumerate(items)} for m, items in asked.items()}
-    widths = {modality: frozen.part.num_tokens[modality] for modality, frozen in encoders.items()}
+    sizes = {modality: pipe.num_positions(modality) for modality in encoders}
     sequences = []
     for sample, dialogue in zip(samples, encoded, strict=True):
-        sequence = lay_out(dialogue, widths, rows, captions)
+        sequence = lay_out(dialogue, sizes, rows, captions)
         if len(sequence) > core.max_positions:
             raise ValueError(
                 f"{sample.name} takes {len(sequence)} positions; this core has {core.max_positions}. Shorten it."
@@ -130,12 +131,12 @@ def encode_captions(
 
 def lay_out(
     dialogue: EncodedDialogue,
-    widths: Mapping[Modality, int],
+    num_positions: Mapping[Modality, int],
     rows: Mapping[Modality, Mapping[str, int]],
     captions: Mapping[Modality, Mapping[str, int]],
 ) -> TokenSequence:
-    """Spread a dialogue's items over positions: a media slot takes as many as its encoder has tokens."""
-    sizes = [widths[item.modality] if isinstance(item, MediaSlot) else 1 for item in dialogue.items]
+    """Spread a dialogue's items over positions: a media slot takes as many as its projection makes."""
+    sizes = [num_positions[item.modality] if isinstance(item, MediaSlot) else 1 for item in dialogue.items]
     starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     ids = np.full(int(starts[-1]), MEDIA, dtype=np.int64)
     labels = np.full(int(starts[-1]), IGNORED, dtype=np.int64)

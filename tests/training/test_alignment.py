@@ -1,15 +1,19 @@
 """The alignment model reads as the pipeline does, and its losses are those of the formulas."""
 
+from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
 from encoders.modality import Modality
 from pipelines.any_to_any import AnyToAnyPipeline
 from pipelines.checkpoint import read_config
+from pipelines.projections import InputProjection, InputProjectionConfig
 from pipelines.prompt import encode_dialogue
 from training.alignment import AlignmentModel
 from training.config import StageOptions
@@ -26,10 +30,26 @@ def parts(untrained_folder: Path) -> Parts:
 
 
 def prepared(parts: Parts, samples: list[Sample], cache: Path) -> SequenceSet:
-    return prepare(samples, parts.core, parts.encoders, parts.decoders, cache)
+    return prepare(samples, parts.pipe, parts.encoders, parts.decoders, cache)
 
 
-def test_hidden_states_are_the_pipelines_own(parts: Parts, tmp_path: Path) -> None:
+def grouped(parts: Parts) -> Parts:
+    """The same model with pictures gathered into 3 groups."""
+    tokens = parts.encoders[Modality.IMAGE].part
+    config = InputProjectionConfig(
+        tokens.width, parts.core.width, "group", hidden=16, num_heads=2, depths=(1, 1),
+        num_group_tokens=(3, 0), num_output_groups=(3,),
+    )  # fmt: skip
+    torch.manual_seed(0)
+    projection = InputProjection(config).eval()
+    pipe = copy(parts.pipe)
+    pipe.input_projections = nn.ModuleDict({**parts.pipe.input_projections, Modality.IMAGE.value: projection})
+    return replace(parts, pipe=pipe, inputs={**parts.inputs, Modality.IMAGE: projection})
+
+
+@pytest.mark.parametrize("gather", [lambda parts: parts, grouped], ids=["each on its own", "in groups"])
+def test_hidden_states_are_the_pipelines_own(parts: Parts, tmp_path: Path, gather: Callable[[Parts], Parts]) -> None:
+    parts = gather(parts)
     sample = world_sample(3, "train", "animate_seen")
     data = prepared(parts, [sample], tmp_path)
     model = AlignmentModel(parts.core, parts.inputs, parts.outputs)
