@@ -1,7 +1,6 @@
 """A decoder around AudioLDM, whose condition is one unit vector per sound, given to its UNet as a class label."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,25 +9,24 @@ from torch import Tensor, nn
 from encoders.media import Audio, Media
 from encoders.modality import Modality
 from pipelines.decoders.base import DecodeOptions, DecoderConfig, StepCallback
+from pipelines.decoders.dropping import drop_text_encoders, has_text_encoders
 from pipelines.decoders.sampling import check_condition, decode_rows
+from pipelines.quiet import quiet
 
-
-@dataclass(frozen=True)
-class DroppedTextEncoder:
-    """What is left of a freed text encoder: its dtype, which AudioLDM asks for even when it is given embeddings."""
-
-    dtype: torch.dtype
+ON_UNIT = 1e-3  # how far from one a length may be and the vector is left as it is, to the bit
 
 
 class ClassLabelsDecoder:
     """Make sounds with an AudioLDM pipeline; each sample is made alone, with its own CPU generator."""
 
-    def __init__(self, pipeline: Any, modality: Modality, config: DecoderConfig) -> None:
+    def __init__(self, pipeline: Any, modality: Modality, config: DecoderConfig, *, can_move: bool = True) -> None:
+        """`can_move`: `to` moves the pipeline; an offloaded one it leaves to its hooks."""
         self.pipeline = pipeline
         self.pipeline.set_progress_bar_config(disable=True)
         self.modality = modality
         self.config = config
-        self.unconditional: Mapping[str, Tensor] = self.condition([""])
+        self._can_move = can_move
+        self.unconditional: Mapping[str, Tensor] = self.condition([config.call.get("negative_prompt", "")])
         self.condition_shapes: Mapping[str, tuple[int, ...]] = {
             name: tuple(value.shape[1:]) for name, value in self.unconditional.items()
         }
@@ -36,9 +34,11 @@ class ClassLabelsDecoder:
     @torch.no_grad()
     def condition(self, captions: Sequence[str]) -> dict[str, Tensor]:
         """Encode B captions: prompt_embeds (B, D), unit norm, on the CPU."""
-        if isinstance(self.pipeline.text_encoder, DroppedTextEncoder):
+        if not has_text_encoders(self.pipeline):
             raise ValueError("This decoder's text encoder was dropped; load the decoder again to encode captions.")
-        return {"prompt_embeds": self.pipeline._encode_prompt(list(captions), self.pipeline.device, 1, False).cpu()}
+        device = self.pipeline._execution_device
+        with quiet():  # of the notice that a caption was cut
+            return {"prompt_embeds": self.pipeline._encode_prompt(list(captions), device, 1, False).cpu()}
 
     @torch.no_grad()
     def decode(
@@ -48,12 +48,12 @@ class ClassLabelsDecoder:
         check_condition(condition, self.condition_shapes)
 
         def make(one: Mapping[str, Tensor], arguments: Mapping[str, Any]) -> Media:
-            # The UNet knows unit vectors only; a projection's vector is near that, not on it.
-            output = self.pipeline(
-                prompt_embeds=nn.functional.normalize(one["prompt_embeds"], dim=-1),
-                negative_prompt_embeds=self.unconditional["prompt_embeds"],
-                **arguments,
-            )
+            given = {
+                "prompt_embeds": _unit(one["prompt_embeds"]),
+                "negative_prompt_embeds": self.unconditional["prompt_embeds"],
+                "negative_prompt": None,
+            }
+            output = self.pipeline(**{**arguments, **given})
             waveform = torch.from_numpy(output.audios[:1])
             return Audio(waveform.float().clamp(-1, 1).contiguous(), self.pipeline.vocoder.config.sampling_rate)
 
@@ -63,9 +63,16 @@ class ClassLabelsDecoder:
 
     def drop_text_encoder(self) -> None:
         """Free the text encoder; the unconditional condition is kept."""
-        self.pipeline.text_encoder = DroppedTextEncoder(self.pipeline.text_encoder.dtype)
+        drop_text_encoders(self.pipeline)
 
     def to(self, device: torch.device | str) -> "ClassLabelsDecoder":
-        """Move the pipeline to a device."""
-        self.pipeline.to(device)
+        """Move the pipeline to a device, unless it is offloaded."""
+        if self._can_move:
+            self.pipeline.to(device)
         return self
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    """(B, D) -> (B, D) of unit length, all the UNet knows: a projection's are near that, the text encoder's on it."""
+    lengths = vectors.norm(dim=-1, keepdim=True)
+    return torch.where((lengths - 1).abs() < ON_UNIT, vectors, nn.functional.normalize(vectors, dim=-1))

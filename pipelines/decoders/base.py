@@ -54,7 +54,11 @@ class DecodeStep:
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """A decoder's own values: steps, guidance, frames per second, further call arguments, the condition's length."""
+    """A decoder's own values: steps, guidance, frames per second, further call arguments, the condition's length.
+
+    `call` holds arguments of the pipeline's call, as its own documentation names them; a `negative_prompt` among them is
+    encoded once. `condition_length` is the number of positions of the condition, where it is not to be the pipeline's own.
+    """
 
     num_inference_steps: int
     guidance_scale: float

@@ -1,6 +1,5 @@
-"""A decoder around any diffusers pipeline that takes `prompt_embeds`: images and videos."""
+"""A decoder around any diffusers pipeline that takes `prompt_embeds`: images, videos and sounds."""
 
-import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,149 +8,123 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from encoders.media import Image, Media, Video
+from encoders.media import Audio, Image, Media, Video
 from encoders.modality import Modality
 from pipelines.decoders.base import DecodeOptions, DecoderConfig, StepCallback
+from pipelines.decoders.conditions import LONG_CAPTION, NEGATIVE, encode, is_mask
+from pipelines.decoders.dropping import drop_text_encoders, has_text_encoders
+from pipelines.decoders.previews import preview
 from pipelines.decoders.sampling import call_arguments, check_condition, decode_rows
+from pipelines.quiet import quiet
 
-# What `encode_prompt` returns, in order, by a condition that only that family of pipelines takes.
-RETURNS = {
-    "pooled_prompt_embeds": (
-        "prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds",
-    ),
-    "prompt_attention_mask": (
-        "prompt_embeds", "prompt_attention_mask", "negative_prompt_embeds", "negative_prompt_attention_mask",
-    ),
-    "prompt_embeds": ("prompt_embeds", "negative_prompt_embeds"),
-}  # fmt: skip
-
-LATTE_LENGTH = 120  # the length to which LattePipeline.encode_prompt pads
+SILENCE = 0.1  # of the longest vector: a shorter one stands for no word
 
 
 class PromptEmbedsDecoder:
-    """Make images or videos with a diffusers pipeline, from embeddings that stand for its encoded prompt.
+    """Make media with a diffusers pipeline, from embeddings that stand for its encoded prompt.
 
-    The condition's shape is read off the pipeline's own text encoder. Each sample is made alone, with its own CPU
-    generator, so that a seed gives the same bytes at any count.
+    The condition's names and shapes are what the pipeline's own `encode_prompt` returns. Masks among them need not be
+    given: a projection writes zeros where it has nothing to say, and so do captions. A `negative_prompt` among the
+    config's call arguments is encoded once. Each sample is made alone, with its own CPU generator, so that a seed gives
+    the same bytes at any count.
     """
 
-    def __init__(self, pipeline: Any, modality: Modality, config: DecoderConfig) -> None:
+    def __init__(self, pipeline: Any, modality: Modality, config: DecoderConfig, *, can_move: bool = True) -> None:
+        """`can_move`: `to` moves the pipeline; an offloaded one it leaves to its hooks."""
         if "prompt_embeds" not in call_arguments(pipeline):
             raise ValueError(f"{type(pipeline).__name__} takes no prompt_embeds; choose a pipeline that does.")
         self.pipeline = pipeline
         self.pipeline.set_progress_bar_config(disable=True)
         self.modality = modality
         self.config = config
-        encoded = self._encode([""])
-        self._constants = {name: encoded[f"negative_{name}"] for name in encoded if not name.startswith("negative_")}
-        # A mask says which positions are real; every position that a projection makes is.
-        self.condition_shapes: Mapping[str, tuple[int, ...]] = {
-            name: tuple(value.shape[1:]) for name, value in self._constants.items() if not name.endswith("_mask")
-        }
+        self._can_move = can_move
+        self._length = config.condition_length
+        given, self._negative = self._encode([LONG_CAPTION], with_negative=True)
+        self._length = given["prompt_embeds"].shape[1]
+        self._dtypes = {name: value.dtype for name, value in given.items()}
+        shapes = {name: tuple(value.shape[1:]) for name, value in given.items()}
+        self.condition_shapes: Mapping[str, tuple[int, ...]] = {n: s for n, s in shapes.items() if not is_mask(n)}
+        self._mask_shapes = {n: s for n, s in shapes.items() if is_mask(n)}
 
     @property
     def unconditional(self) -> Mapping[str, Tensor]:
-        """The conditions of the empty caption: name -> (1, ...)."""
-        return {name: self._constants[name] for name in self.condition_shapes}
+        """The conditions that guidance leads away from: name -> (1, ...)."""
+        zeros = {
+            name: torch.zeros(1, *shape, dtype=self._dtypes[name]) for name, shape in self.condition_shapes.items()
+        }
+        return {name: self._negative.get(name, zeros[name]) for name in self.condition_shapes}
 
     def condition(self, captions: Sequence[str]) -> dict[str, Tensor]:
-        """Encode B captions: name -> (B, ...), on the CPU."""
-        if self.pipeline.text_encoder is None:
+        """Encode B captions: name -> (B, ...), with masks where the pipeline has them, on the CPU."""
+        if not has_text_encoders(self.pipeline):
             raise ValueError("This decoder's text encoder was dropped; load the decoder again to encode captions.")
-        encoded = self._encode(captions)
-        return {name: encoded[name] for name in self.condition_shapes}
+        return self._encode(captions)[0]
 
     @torch.no_grad()
     def decode(
         self, condition: Mapping[str, Tensor], options: DecodeOptions, callback: StepCallback | None = None
     ) -> list[Media]:
         """Make `count` samples for each row; sample number i over all of them has the seed `seed + i`."""
-        check_condition(condition, self.condition_shapes)
+        check_condition(condition, self.condition_shapes, self._mask_shapes)
 
         def make(one: Mapping[str, Tensor], arguments: Mapping[str, Any]) -> Media:
-            return self._media(self.pipeline(**self._conditions(one), **arguments))
+            return self._media(self.pipeline(**{**arguments, **self._conditions(one)}))
 
         return decode_rows(
             self.pipeline, condition, options, self.config, make, callback=callback, preview=self._preview
         )
 
     def drop_text_encoder(self) -> None:
-        """Free the text encoders; the unconditional conditions are kept."""
-        for name in self.pipeline.components:
-            if name.startswith("text_encoder"):
-                setattr(self.pipeline, name, None)
+        """Free the text encoders; what guidance leads away from is kept."""
+        drop_text_encoders(self.pipeline)
 
     def to(self, device: torch.device | str) -> "PromptEmbedsDecoder":
-        """Move the pipeline to a device."""
-        self.pipeline.to(device)
+        """Move the pipeline to a device, unless it is offloaded."""
+        if self._can_move:
+            self.pipeline.to(device)
         return self
 
+    def _encode(
+        self, captions: Sequence[str], *, with_negative: bool = False
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        limit = self.config.condition_length
+        arguments = {**self.config.call, **({"max_sequence_length": limit} if limit is not None else {})}
+        with quiet():  # of the notice that a caption was cut
+            return encode(self.pipeline, captions, arguments, self._length, with_negative=with_negative)
+
     def _conditions(self, condition: Mapping[str, Tensor]) -> dict[str, Tensor | None]:
-        """Name the pipeline's arguments: the conditions, their masks, and the same for the empty caption."""
-        given: dict[str, Tensor | None] = {}
-        for name, constant in self._constants.items():
-            value = condition.get(name, torch.ones_like(constant))
-            given[name] = value.to(self.pipeline.device, constant.dtype)
-            given[f"negative_{name}"] = constant.to(self.pipeline.device)
+        """Name the pipeline's arguments: the conditions, their masks, and the same for what guidance leads away from."""
+        device = self.pipeline._execution_device
+        masks = {name: _mask(condition["prompt_embeds"]) for name in self._mask_shapes}
+        given: dict[str, Tensor | None] = {
+            name: value.to(device, self._dtypes[name]) for name, value in {**masks, **condition}.items()
+        }
+        given |= {NEGATIVE + name: value.to(device) for name, value in self._negative.items()}
         if "negative_prompt" in call_arguments(self.pipeline):
             given["negative_prompt"] = None  # some pipelines default to "" and then refuse the embeddings
         return given
 
-    def _preview(self, latents: Tensor) -> Image:
-        """Decode latents (1, C, [F,] H, W) into a picture of the sample so far, of its middle frame if it moves."""
-        vae = self.pipeline.vae
-        frame = latents[:, :, latents.shape[2] // 2] if latents.ndim == 5 else latents
-        decoded = vae.decode(frame.to(vae.dtype) / vae.config.scaling_factor).sample[0]
-        return Image((decoded.float().cpu() / 2 + 0.5).clamp(0, 1))
+    def _preview(self, latents: Tensor) -> Image | None:
+        return None if self.modality is Modality.AUDIO else preview(self.pipeline.vae, latents)
 
     def _media(self, output: Any) -> Media:
         if self.modality is Modality.VIDEO:
             frames = torch.from_numpy(np.asarray(output.frames)[0])
             return Video(rearrange(frames, "t h w c -> t c h w").float().clamp(0, 1).contiguous(), self.config.rate)
+        if self.modality is Modality.AUDIO:
+            waveform = torch.atleast_2d(torch.from_numpy(output.audios[0]))
+            return Audio(waveform.float().clamp(-1, 1).contiguous(), _sampling_rate(self.pipeline))
         pixels = torch.from_numpy(output.images[0])
         return Image(rearrange(pixels, "h w c -> c h w").float().clamp(0, 1).contiguous())
 
-    @torch.no_grad()
-    def _encode(self, captions: Sequence[str]) -> dict[str, Tensor]:
-        """Run the pipeline's `encode_prompt`: name -> (B, ...), with the negative conditions of the empty caption."""
-        wanted = inspect.signature(self.pipeline.encode_prompt).parameters
-        if "mask_feature" in wanted:
-            return self._encode_masked(captions)
-        known = {
-            "prompt": list(captions),
-            "device": self.pipeline.device,
-            "num_images_per_prompt": 1,
-            "do_classifier_free_guidance": True,
-            "negative_prompt": [""] * len(captions),
-            "clean_caption": False,
-            "max_sequence_length": self.config.condition_length,
-        }
-        arguments = {name: value for name, value in known.items() if name in wanted and value is not None}
-        encoded = self.pipeline.encode_prompt(**arguments)
-        arguments_of_call = call_arguments(self.pipeline)
-        names = next(names for marker, names in RETURNS.items() if marker in arguments_of_call)
-        length = self.config.condition_length
-        return {
-            name: (value if "pooled" in name else value[:, :length]).cpu()
-            for name, value in zip(names, encoded, strict=True)
-        }
 
-    def _encode_masked(self, captions: Sequence[str]) -> dict[str, Tensor]:
-        """Encode for Latte, which masks nothing in its transformer: what a caption leaves over is zero.
+def _mask(embeddings: Tensor) -> Tensor:
+    """(B, N, D) -> (B, N): 1 where a vector says something."""
+    lengths = torch.linalg.vector_norm(embeddings.float(), dim=-1)
+    return torch.ge(lengths, SILENCE * lengths.amax(dim=-1, keepdim=True))
 
-        So it makes a batch of captions itself (one alone it shortens, which no fixed condition can follow); the empty
-        caption it leaves as it is.
-        """
-        texts = [caption.lower().strip() for caption in captions]
-        options = {
-            "padding": "max_length",
-            "max_length": self.config.condition_length or LATTE_LENGTH,
-            "truncation": True,
-        }
-        tokens = self.pipeline.tokenizer([*texts, ""], return_tensors="pt", **options).to(self.pipeline.device)
-        encoded = self.pipeline.text_encoder(tokens.input_ids, attention_mask=tokens.attention_mask)[0].cpu()
-        mask = tokens.attention_mask[:-1, :, None].cpu()
-        return {
-            "prompt_embeds": encoded[:-1] * mask,
-            "negative_prompt_embeds": encoded[-1:].expand(len(texts), -1, -1),
-        }
+
+def _sampling_rate(pipeline: Any) -> int:
+    """Samples per second, of the vocoder where there is one, else of the autoencoder."""
+    part = pipeline.vocoder if "vocoder" in pipeline.components else pipeline.vae
+    return int(part.config.sampling_rate)

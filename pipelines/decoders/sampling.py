@@ -1,7 +1,8 @@
 """The sampling that all diffusers decoders share: one sample at a time, its own seed, its steps reported."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import count
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from encoders.media import Image, Media
 from pipelines.decoders.base import MAX_SEED, DecodeOptions, DecoderConfig, DecodeStep, StepCallback, draw_seed
 
 Preview = Callable[[Tensor], Image | None]
+CALLBACK = "callback_on_step_end"
 
 
 def decode_rows(
@@ -38,11 +40,13 @@ def decode_rows(
         for _ in range(options.count):
             number = len(samples)
 
-            def report(step: int, latents: Tensor, number: int = number) -> None:
+            steps = count(1)
+
+            def report(latents: Tensor, number: int = number, steps: Iterator[int] = steps) -> None:
                 if callback is not None:
-                    total = len(pipeline.scheduler.timesteps)  # some schedulers take a few more than they are asked for
-                    shown = options.preview_every and (step + 1) % options.preview_every == 0 and step + 1 < total
-                    callback(DecodeStep(number, step + 1, total, preview(latents) if shown else None))
+                    step, total = next(steps), num_reports(pipeline, num_steps)
+                    shown = options.preview_every and step % options.preview_every == 0 and step < total
+                    callback(DecodeStep(number, step, total, preview(latents) if shown else None))
 
             arguments = {
                 **config.call,
@@ -52,29 +56,51 @@ def decode_rows(
                 "generator": torch.Generator().manual_seed((seed + number) % (MAX_SEED + 1)),
                 "output_type": "np",
             }
-            samples.append(make(one, arguments))
+            try:
+                samples.append(make(one, arguments))
+            except BaseException:
+                pipeline.maybe_free_model_hooks()  # an offloaded network is not to stay where it was stopped
+                raise
     return samples
 
 
-def step_callback(pipeline: Any, report: Callable[[int, Tensor], None]) -> dict[str, Any]:
-    """Name the pipeline's callback argument, current or older, so that it calls report(step, latents)."""
-    if "callback_on_step_end" in call_arguments(pipeline):
+def step_callback(pipeline: Any, report: Callable[[Tensor], None]) -> dict[str, Any]:
+    """Name the pipeline's callback argument, current or older, so that it calls report(latents) after each step."""
+    if CALLBACK in call_arguments(pipeline):
 
         def on_step_end(_: Any, step: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
-            report(step, values["latents"])
+            report(values["latents"])
             return values
 
-        return {"callback_on_step_end": on_step_end}
-    return {"callback": lambda step, timestep, latents: report(step, latents), "callback_steps": 1}
+        return {CALLBACK: on_step_end}
+    return {"callback": lambda step, timestep, latents: report(latents), "callback_steps": 1}
 
 
-def call_arguments(pipeline: Any) -> frozenset[str]:
-    """Return the names of the arguments that calling a pipeline takes."""
-    return frozenset(inspect.signature(pipeline.__call__).parameters)
+def num_reports(pipeline: Any, num_steps: int) -> int:
+    """How many steps a running pipeline reports: some schedulers take more than they are asked for.
+
+    The current callback follows every one of them, the older one those that the pipelines' progress bars count: the
+    last of each `order` steps, after those that warm up.
+    """
+    total, order = len(pipeline.scheduler.timesteps), pipeline.scheduler.order
+    if CALLBACK in call_arguments(pipeline):
+        return total
+    warmup = total - num_steps * order
+    return sum(step == total or (step > warmup and step % order == 0) for step in range(1, total + 1))
 
 
-def check_condition(condition: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]]) -> None:
+def call_arguments(pipeline: Any) -> Mapping[str, inspect.Parameter]:
+    """Return the arguments that calling a pipeline takes, by name."""
+    return inspect.signature(pipeline.__call__).parameters
+
+
+def check_condition(
+    condition: Mapping[str, Tensor],
+    shapes: Mapping[str, tuple[int, ...]],
+    optional: Mapping[str, tuple[int, ...]] | None = None,
+) -> None:
     """Raise ValueError unless a condition has the names and shapes (B, ...) that a decoder takes."""
     given = {name: tuple(value.shape[1:]) for name, value in condition.items()}
-    if given != dict(shapes):
-        raise ValueError(f"This decoder takes the conditions {dict(shapes)}, not {given}.")
+    wanted = {**{name: shape for name, shape in (optional or {}).items() if name in given}, **shapes}
+    if given != wanted:
+        raise ValueError(f"This decoder takes the conditions {wanted}, not {given}.")
