@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import torch
 from accelerate import PartialState
-from diffusers import DDPMScheduler, LatteTransformer3DModel, UNet2DConditionModel
+from diffusers import AutoencoderTiny, DDPMScheduler, LatteTransformer3DModel, UNet2DConditionModel
 from einops import rearrange
 from torch import Tensor
 from torch.nn import functional
@@ -65,7 +65,9 @@ def encode_latents(decoder: Decoder, media: Media) -> Tensor:
     if frames.shape[-2:] != (size, size):
         frames = functional.interpolate(frames, size=(size, size), mode="bilinear", antialias=True)
     pixels = (frames * 2 - 1).to(pipeline.device, vae.dtype)
-    latents = vae.encode(pixels).latent_dist.mode().float() * vae.config.scaling_factor
+    encoded = vae.encode(pixels)
+    latents = encoded.latents if isinstance(vae, AutoencoderTiny) else encoded.latent_dist.mode()
+    latents = latents.float() * vae.config.scaling_factor
     return cast(Tensor, latents[0] if isinstance(media, Image) else rearrange(latents, "f c h w -> c f h w"))
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -35,7 +34,7 @@ class LoopOptions:
     beta2: float = 0.99
     clip_norm: float = 1.0
     ema_decay: float = 0.999
-    precision: str = "no"  # accelerate's mixed precision: "no" or "bf16"
+    precision: str = "no"  # or "bf16": autocast
     seed: int = 0
     workers: int = 0  # processes that prepare batches
     checkpoint_every: int = 500
@@ -86,8 +85,9 @@ def fit(
         raise FileExistsError(
             f"{folder} holds a training already: resume it (--resume) or choose another output folder."
         )
-    AcceleratorState._reset_state()  # a process may train several models, each at its own precision
-    accelerator = Accelerator(mixed_precision=options.precision)
+    accelerator = Accelerator()
+    # accelerate's own precision holds for a whole process, which may train several models, each at its own.
+    autocast = torch.autocast(accelerator.device.type, torch.bfloat16, enabled=options.precision == "bf16")
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     optimizer = torch.optim.AdamW(
         _groups(trained, options),
@@ -114,7 +114,7 @@ def fit(
         for group in optimizer.param_groups:
             group["lr"] = rate
         wrapped.train()
-        with accelerator.autocast():
+        with autocast:
             losses = loss_of(wrapped, _share(batch, accelerator))
         accelerator.backward(losses["loss"])
         norm = accelerator.clip_grad_norm_(list(trained.values()), options.clip_norm)

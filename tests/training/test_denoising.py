@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from diffusers import AutoencoderTiny
 
 from encoders.media import Image, Video
 from encoders.modality import Modality
@@ -46,6 +47,20 @@ def test_latents_are_the_autoencoders_own(parts: Parts) -> None:
     vae = decoder.pipeline.vae
     with torch.no_grad():
         wanted = vae.encode(media.pixels.unsqueeze(0) * 2 - 1).latent_dist.mode()[0] * vae.config.scaling_factor
+    torch.testing.assert_close(encode_latents(decoder, media), wanted)
+
+
+def test_latents_of_a_tiny_autoencoder_are_its_own_too(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder, media = parts.decoders[Modality.IMAGE].part, _media(Modality.IMAGE)
+    assert isinstance(media, Image)
+    torch.manual_seed(0)
+    vae = AutoencoderTiny(
+        encoder_block_out_channels=(8, 8), decoder_block_out_channels=(8, 8), num_encoder_blocks=(0, 1),
+        num_decoder_blocks=(1, 0), latent_channels=4, scaling_factor=0.5,
+    ).eval()  # fmt: skip
+    monkeypatch.setattr(decoder.pipeline, "vae", vae)
+    with torch.no_grad():
+        wanted = vae.encode(media.pixels.unsqueeze(0) * 2 - 1).latents[0] * 0.5
     torch.testing.assert_close(encode_latents(decoder, media), wanted)
 
 
