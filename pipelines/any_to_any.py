@@ -32,6 +32,7 @@ from pipelines.checkpoint import (
     write_tensors,
 )
 from pipelines.core import LanguageCore
+from pipelines.core_options import CoreOptions
 from pipelines.decoders import load_decoder
 from pipelines.decoders.base import MAX_SEED, DecodeOptions, Decoder
 from pipelines.decoders.placement import Placement
@@ -149,7 +150,7 @@ class AnyToAnyPipeline:
                 verify(reference, found)
             return found
 
-        model, tokenizer = load_language_model(part(config.core), dtype=dtype)
+        model, tokenizer = load_language_model(part(config.core), CoreOptions(dtype=str(dtype).removeprefix("torch.")))
         if config.chat.template is not None:
             tokenizer.chat_template = config.chat.template
         signals = SignalTokens(config.counts, inputs=tuple(chosen), has_marks=config.chat.has_marks)

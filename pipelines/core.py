@@ -13,8 +13,6 @@ from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 from pipelines.signals import SignalTokens
 
 ROW_NOISE = 0.02  # the usual standard deviation of a language model's embedding at its start
-# A core that reshapes its logits after the head would need the same for the new rows.
-UNSUPPORTED = ("final_logit_softcapping", "logit_scale", "logits_scaling")
 
 
 class LanguageCore(nn.Module):
@@ -31,12 +29,12 @@ class LanguageCore(nn.Module):
         signals: SignalTokens,
         *,
         stops: tuple[str, ...] = (),
+        is_placed: bool = False,
     ) -> None:
         super().__init__()
+        _check(model)
         self.stops = stops  # texts that end its turn, besides the tokens that do
-        for name in UNSUPPORTED:
-            if getattr(model.config, name, None) not in (None, 1, 1.0):
-                raise ValueError(f"This core sets {name!r}, which reshapes its logits; choose one that does not.")
+        self.is_placed = is_placed  # by a device map or a quantiser, as it was loaded: the base then stays where it is
         self.model: Any = model.requires_grad_(requires_grad=False)
         self.tokenizer = tokenizer
         embedding: Tensor = self.base.get_input_embeddings().weight
@@ -54,7 +52,7 @@ class LanguageCore(nn.Module):
     @property
     def max_positions(self) -> int:
         """How many positions the core can attend over."""
-        return int(self.base.config.max_position_embeddings)
+        return int(self.base.config.get_text_config().max_position_embeddings)
 
     @property
     def num_ids(self) -> int:
@@ -78,7 +76,7 @@ class LanguageCore(nn.Module):
         if not len(self.input_rows):
             return base
         new = nn.functional.embedding((ids - self.num_base).clamp(min=0), self.input_rows)
-        return torch.where(is_new.unsqueeze(-1), new.to(base.dtype), base)
+        return torch.where(is_new.unsqueeze(-1).to(base.device), new.to(base), base)
 
     def forward(
         self, inputs_embeds: Tensor, cache: DynamicCache | None = None, attention_mask: Tensor | None = None
@@ -98,9 +96,10 @@ class LanguageCore(nn.Module):
         return states
 
     def logits(self, states: Tensor) -> Tensor:
-        """(..., width) -> (..., num_ids): the base's head, then the new rows."""
-        new = states @ self.output_rows.to(states.dtype).T
-        return torch.cat([self.base.get_output_embeddings()(states), new], dim=-1)
+        """(..., width) -> (..., num_ids): the base's head, then the new rows, reshaped as the base reshapes its own."""
+        base: Tensor = self.base.get_output_embeddings()(states)
+        rows = self.output_rows.to(states)
+        return _reshaped(torch.cat([base, (states @ rows.T).to(base)], dim=-1), self.base.config.get_text_config())
 
     def attach_lora(self, config: LoraConfig) -> PeftModel:
         """Wrap the base in a new LoRA adapter, the only part of it that trains."""
@@ -115,9 +114,35 @@ class LanguageCore(nn.Module):
         return adapter
 
 
+def _check(model: PreTrainedModel) -> None:
+    """Raise ValueError unless a model reads from left to right and remembers by keys and values."""
+    kind = getattr(model.config, "model_type", type(model).__name__)
+    if getattr(model.config, "is_encoder_decoder", False):
+        raise ValueError(f"A {kind!r} does not write from left to right as it is; choose a causal language model.")
+    if getattr(model, "_is_stateful", False):
+        raise ValueError(
+            f"A {kind!r} keeps a running state, which a conversation cannot take back; choose a core with attention only."
+        )
+    if not isinstance(getattr(model.config.get_text_config(), "max_position_embeddings", None), int):
+        raise ValueError(f"A {kind!r} does not say how many positions it has (max_position_embeddings) in its config.")
+
+
+def _reshaped(logits: Tensor, config: Any) -> Tensor:
+    """Reshape logits as Cohere (logit_scale), Granite (logits_scaling) and Gemma 2 (final_logit_softcapping) do."""
+    scale = (getattr(config, "logit_scale", None) or 1.0) / (getattr(config, "logits_scaling", None) or 1.0)
+    logits = logits if scale == 1.0 else logits * scale
+    cap = getattr(config, "final_logit_softcapping", None)
+    return logits if cap is None else cap * torch.tanh(logits / cap)
+
+
 def _rows_like(matrix: Tensor, num_rows: int, seed: int) -> Tensor:
-    """Make rows (num_rows, width) at the mean of a matrix (rows, width), plus a little noise that tells them apart."""
-    mean = matrix.detach().float().mean(dim=0)
+    """Make rows (num_rows, width) at the mean of a matrix (rows, width), plus a little noise that tells them apart.
+
+    A matrix that a device map keeps on disk cannot be looked at: the rows are then around zero.
+    """
     noise = torch.randn(num_rows, matrix.shape[1], generator=torch.Generator().manual_seed(seed))
+    if matrix.is_meta:
+        return ROW_NOISE * noise
+    mean = matrix.detach().float().mean(dim=0)
     scale = min(ROW_NOISE, float(matrix.detach().float().std()))
     return mean + scale * noise.to(mean.device)

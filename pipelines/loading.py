@@ -1,4 +1,4 @@
-"""Loading of the frozen parts with their stock loaders: known classes only, safetensors only, no code from folders."""
+"""Loading of the core and its adapter with their stock loaders: known classes, whole safetensors, strict keys, no code."""
 
 import json
 from pathlib import Path
@@ -7,12 +7,19 @@ from typing import Any
 import torch
 from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 from pipelines.checkpoint import check_names, read_tensors, write_tensors
 from pipelines.core import LanguageCore
+from pipelines.core_options import CoreOptions, load_arguments
 from pipelines.quiet import quiet
+from pipelines.safe_folder import check_no_code, check_weights, read_json
 
-CORES = ("llama", "mistral", "olmo2", "phi3", "qwen2", "qwen3")
+# Every family that transformers itself can make write from left to right, without those that read in both directions.
+CORES = frozenset(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES) - frozenset(MODEL_FOR_MASKED_LM_MAPPING_NAMES)
+TESTED = ("llama", "mistral", "qwen2", "qwen3")
+CONFIGS = ("config.json", "tokenizer_config.json", "generation_config.json")
+QUANTISED = ("bitsandbytes", "torchao")  # what a folder's own weights may be quantised by
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 # The fields of a LoRA config that are read; others can name modules to import or files to open.
 LORA_FIELDS = (
@@ -22,24 +29,29 @@ LORA_FIELDS = (
 
 
 def load_language_model(
-    folder: Path, *, dtype: torch.dtype = torch.float32
+    folder: Path, options: CoreOptions | None = None
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load a causal language model and its tokenizer. Raises ValueError for an unknown or unsafe one."""
-    config = read_json(folder / "config.json")
-    if config.get("model_type") not in CORES:
-        raise ValueError(
-            f"{folder / 'config.json'} describes a {config.get('model_type')!r}; wanted one of: {', '.join(CORES)}."
-        )
-    for name in ("config.json", "tokenizer_config.json"):
-        if "auto_map" in read_json(folder / name):
-            raise ValueError(f"{folder / name} asks for code of its own to be run, which is never done.")
-    if not any(folder.glob("*.safetensors")):
-        raise ValueError(f"A part of this model is missing: {folder} holds no safetensors file.")
+    """Load any causal language model that transformers itself knows, and its tokenizer.
+
+    Raises ValueError for an unknown, unsafe or incomplete one, and for options that this machine cannot follow.
+    """
+    _check_folder(folder)
+    arguments = load_arguments(options or CoreOptions())
     with quiet():
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False
-        )
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        try:
+            model, report = AutoModelForCausalLM.from_pretrained(
+                folder,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                ignore_mismatched_sizes=True,  # told below, with the other differences, instead of in a log
+                output_loading_info=True,
+                **arguments,
+            )
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        except (ImportError, OSError, RuntimeError) as error:
+            raise ValueError(f"The core in {folder} cannot be loaded: {error}") from error
+    _check_report(report, folder)
     model.train(mode=False)
     return model, tokenizer
 
@@ -47,12 +59,19 @@ def load_language_model(
 def load_adapter(core: LanguageCore, folder: Path, *, is_trainable: bool = False) -> None:
     """Attach the LoRA adapter of a folder, strictly. Raises ValueError if it is of another kind or does not fit."""
     config = read_json(folder / ADAPTER_CONFIG)
+    check_no_code(config, folder / ADAPTER_CONFIG)
     if config.get("peft_type") != "LORA":
         raise ValueError(f"{folder / ADAPTER_CONFIG} describes a {config.get('peft_type')!r} adapter; wanted 'LORA'.")
+    check_weights(folder)
     lora = LoraConfig(**{name: config[name] for name in LORA_FIELDS if config.get(name) is not None})
     tensors = read_tensors(folder / ADAPTER_WEIGHTS)
     adapter = core.attach_lora(lora)
-    check_names(set(tensors), set(get_peft_model_state_dict(adapter)), str(folder / ADAPTER_WEIGHTS))
+    wanted = get_peft_model_state_dict(adapter)
+    check_names(set(tensors), set(wanted), str(folder / ADAPTER_WEIGHTS))
+    for name, value in wanted.items():
+        if tensors[name].shape != value.shape:
+            given = f"{tuple(tensors[name].shape)}, wanted {tuple(value.shape)}"
+            raise ValueError(f"{folder / ADAPTER_WEIGHTS}: {name} has the shape {given}.")
     set_peft_model_state_dict(adapter, tensors)
     adapter.eval()
     for name, parameter in adapter.named_parameters():
@@ -72,14 +91,38 @@ def save_adapter(core: LanguageCore, folder: Path, dtype: torch.dtype = torch.fl
     write_tensors(folder / ADAPTER_WEIGHTS, get_peft_model_state_dict(core.adapter), dtype)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object. Raises ValueError that names the file."""
-    if not path.is_file():
-        raise ValueError(f"A part of this model is missing: there is no file {path}.")
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise ValueError(f"{path} does not hold a JSON object.")
-    return values
+def _check_folder(folder: Path) -> None:
+    """Raise ValueError unless a folder holds a causal language model that may be loaded."""
+    config = read_json(folder / "config.json")
+    check_no_code(config, folder / "config.json")
+    if config.get("model_type") not in CORES:
+        raise ValueError(
+            f"{folder / 'config.json'} describes a {config.get('model_type')!r}; "
+            f"wanted a causal language model that transformers knows, as {', '.join(TESTED)}."
+        )
+    read_json(folder / "tokenizer_config.json")
+    for name in CONFIGS[1:]:
+        if (folder / name).is_file():
+            check_no_code(read_json(folder / name), folder / name)
+    if (folder / ADAPTER_CONFIG).is_file():
+        raise ValueError(
+            f"{folder} holds an adapter ({ADAPTER_CONFIG}), which would be loaded unseen; "
+            "give the folder of the language model alone, merged or without its adapter."
+        )
+    if "transformers_weights" in config:
+        raise ValueError(f"{folder / 'config.json'} names other weights ('transformers_weights'); remove that field.")
+    method = (config.get("quantization_config") or {}).get("quant_method")
+    if method is not None and method not in QUANTISED:
+        raise ValueError(f"{folder} is quantised by {method!r}; wanted one of: {', '.join(QUANTISED)}, or none.")
+    check_weights(folder)
+
+
+def _check_report(report: dict[str, Any], folder: Path) -> None:
+    """Raise ValueError unless the weights were exactly those of the model."""
+    shapes = {name: f"{tuple(given)}, wanted {tuple(wanted)}" for name, given, wanted in report["mismatched_keys"]}
+    if shapes:
+        told = "; ".join(f"{name} has the shape {what}" for name, what in sorted(shapes.items())[:3])
+        raise ValueError(f"The weights in {folder} do not fit its config.json: {told}.")
+    check_names(set(report["unexpected_keys"]), set(report["missing_keys"]), f"The core in {folder}")
+    if report["error_msgs"]:
+        raise ValueError(f"The core in {folder} cannot be loaded: {report['error_msgs'][0]}")

@@ -9,19 +9,28 @@ import pytest
 import torch
 from peft import LoraConfig, PeftModel
 from transformers import (
+    AutoModelForCausalLM,
+    CohereConfig,
     DynamicCache,
+    Gemma2Config,
+    GraniteConfig,
     LlamaConfig,
     LlamaForCausalLM,
+    MambaConfig,
     MistralConfig,
     MistralForCausalLM,
+    PreTrainedConfig,
     PreTrainedModel,
     Qwen2Config,
     Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
 )
 
 from encoders.modality import Modality
 from pipelines.core import LanguageCore
-from pipelines.loading import load_adapter, load_language_model, save_adapter
+from pipelines.loading import load_adapter, save_adapter
+from pipelines.quiet import quiet
 
 TOKENIZER = parts.core_tokenizer()
 SIZES = {
@@ -37,11 +46,16 @@ def build(family: str, *, tied: bool = False) -> PreTrainedModel:
             return LlamaForCausalLM(LlamaConfig(**SIZES, tie_word_embeddings=tied)).eval()
         case "qwen2":
             return Qwen2ForCausalLM(Qwen2Config(**SIZES, tie_word_embeddings=tied)).eval()
+        case "qwen3":
+            return Qwen3ForCausalLM(Qwen3Config(**SIZES, head_dim=16, tie_word_embeddings=tied)).eval()
         case _:
             return MistralForCausalLM(MistralConfig(**SIZES, tie_word_embeddings=tied, sliding_window=6)).eval()
 
 
-@pytest.fixture(params=["llama", "qwen2", "mistral"])
+FAMILIES = ("llama", "qwen2", "qwen3", "mistral")  # a Vicuna is a Llama
+
+
+@pytest.fixture(params=FAMILIES)
 def core(request: pytest.FixtureRequest) -> LanguageCore:
     return LanguageCore(build(request.param), TOKENIZER, parts.signal_tokens())
 
@@ -84,8 +98,9 @@ def test_new_rows_start_near_the_mean_of_the_bases_and_apart(tied: bool) -> None
 
 
 @pytest.mark.parametrize("tied", [False, True])
-def test_training_leaves_the_base_byte_for_byte(tied: bool) -> None:
-    core = LanguageCore(build("llama", tied=tied), TOKENIZER, parts.signal_tokens())
+@pytest.mark.parametrize("family", FAMILIES)
+def test_training_leaves_the_base_byte_for_byte(family: str, tied: bool) -> None:
+    core = LanguageCore(build(family, tied=tied), TOKENIZER, parts.signal_tokens())
     before = digest(core)
     core.attach_lora(LoraConfig(r=2, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM"))
     trained = [parameter for parameter in core.parameters() if parameter.requires_grad]
@@ -166,23 +181,35 @@ def test_an_adapter_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         save_adapter(LanguageCore(build("llama"), TOKENIZER, parts.signal_tokens()), tmp_path)
 
 
-def test_a_core_that_reshapes_its_logits_is_refused() -> None:
-    model = build("llama")
-    model.config.final_logit_softcapping = 30.0
-    with pytest.raises(ValueError, match="final_logit_softcapping"):
+@pytest.mark.parametrize(
+    "config",
+    [
+        CohereConfig(**SIZES, logit_scale=0.25),
+        Gemma2Config(**SIZES, head_dim=8, final_logit_softcapping=0.5),
+        GraniteConfig(**SIZES, logits_scaling=8.0),
+    ],
+    ids=lambda config: config.model_type,
+)
+def test_a_core_that_reshapes_its_logits_reshapes_those_of_the_new_tokens_too(config: PreTrainedConfig) -> None:
+    torch.manual_seed(0)
+    core = LanguageCore(AutoModelForCausalLM.from_config(config).eval(), TOKENIZER, parts.signal_tokens())
+    core.output_rows.data[0] = core.base.get_output_embeddings().weight[7]
+    ids = torch.arange(1, 9)[None]
+    with torch.no_grad():
+        logits = core.logits(core(core.embed(ids)))
+        torch.testing.assert_close(logits[..., : core.num_base], core.base(ids).logits)
+    torch.testing.assert_close(logits[..., core.num_base], logits[..., 7])
+
+
+def test_a_core_that_keeps_a_running_state_is_refused() -> None:
+    with quiet():
+        model = AutoModelForCausalLM.from_config(MambaConfig(vocab_size=32, hidden_size=8, num_hidden_layers=1))
+    with pytest.raises(ValueError, match="'mamba' keeps a running state, which a conversation cannot take back"):
         LanguageCore(model, TOKENIZER, parts.signal_tokens())
 
 
-def test_a_core_that_brings_code_or_is_unknown_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text('{"model_type": "surprise"}')
-    with pytest.raises(ValueError, match="'surprise'"):
-        load_language_model(tmp_path)
-    (tmp_path / "config.json").write_text('{"model_type": "llama", "auto_map": {"AutoModelForCausalLM": "evil.Model"}}')
-    with pytest.raises(ValueError, match="code of its own"):
-        load_language_model(tmp_path)
-    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
-    with pytest.raises(ValueError, match=r"tokenizer_config\.json"):
-        load_language_model(tmp_path)
-    (tmp_path / "tokenizer_config.json").write_text("{}")
-    with pytest.raises(ValueError, match="no safetensors"):
-        load_language_model(tmp_path)
+def test_a_core_that_reads_a_whole_text_before_it_writes_is_refused() -> None:
+    model = build("llama")
+    model.config.is_encoder_decoder = True
+    with pytest.raises(ValueError, match="'llama' does not write from left to right"):
+        LanguageCore(model, TOKENIZER, parts.signal_tokens())

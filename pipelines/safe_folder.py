@@ -1,0 +1,79 @@
+"""What a folder of somebody else's model may hold, looked at before a stock loader reads it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+# A field of these names asks a loader to import code, from the folder or from the hub.
+CODE_FIELDS = frozenset({"auto_map", "custom_pipelines", "trust_remote_code", "kernel_config"})
+PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+INDEX = ".safetensors.index.json"
+
+
+def check_no_code(values: Mapping[str, Any], path: Path) -> None:
+    """Raise ValueError if a config asks for code that is not the libraries' own; `path` is where it was read."""
+    for name, value in _fields(values):
+        is_kernel = name.strip("_").startswith(("attn_implementation", "experts_implementation")) and "/" in str(value)
+        if (name in CODE_FIELDS and value) or is_kernel:
+            raise ValueError(
+                f"{path} asks for code of its own to be run ({name!r}), which is never done; "
+                "take a model of a family that the library itself knows, or remove that field."
+            )
+
+
+def check_weights(folder: Path) -> None:
+    """Raise ValueError unless a folder's weights are safetensors, all of them there and each of them whole."""
+    files = sorted(folder.glob("*.safetensors"))
+    for index in sorted(folder.glob(f"*{INDEX}")):
+        shards = set(read_json(index).get("weight_map", {}).values())
+        missing = sorted(name for name in shards if not (folder / str(name)).is_file())
+        if missing:
+            raise ValueError(
+                f"{folder} is not whole: {index.name} names {', '.join(missing)}, which is missing; fetch it again."
+            )
+    if not files:
+        pickled = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLED)
+        if pickled:
+            raise ValueError(
+                f"{folder} holds only pickled weights ({', '.join(pickled)}), and a pickle can run code as it is read; "
+                f"make safetensors of its tensors first: python -m pipelines.safe_weights {folder}"
+            )
+        raise ValueError(f"A part of this model is missing: {folder} holds no safetensors file.")
+    for path in files:
+        check_whole(path)
+
+
+def check_whole(path: Path) -> None:
+    """Raise ValueError if a safetensors file is cut short or is none; its header is read, not its tensors."""
+    try:
+        with safe_open(path, framework="pt"):
+            pass
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a whole safetensors file ({error}); fetch it again.") from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object. Raises ValueError that names the file."""
+    if not path.is_file():
+        raise ValueError(f"A part of this model is missing: there is no file {path}.")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} does not hold a JSON object.")
+    return values
+
+
+def _fields(values: Any) -> Iterator[tuple[str, Any]]:
+    """Iterate over every field of a JSON value, at any depth."""
+    if isinstance(values, Mapping):
+        for name, value in values.items():
+            yield str(name), value
+            yield from _fields(value)
+    elif isinstance(values, list):
+        for value in values:
+            yield from _fields(value)
