@@ -6,7 +6,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from encoders.media import Media
+from encoders.media import Media, Readable
 from encoders.modality import Modality
 
 
@@ -41,7 +41,7 @@ class Encoder(Protocol):
         ...
 
 
-def batch_modality(batch: Sequence[Media], readable: frozenset[Modality]) -> Modality:
+def batch_modality(batch: Sequence[Readable], readable: frozenset[Modality]) -> Modality:
     """Return the one modality of a batch; raise ValueError if it has none, several, or one that is not readable."""
     found = sorted({media.modality for media in batch})
     if len(found) != 1:

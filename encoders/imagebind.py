@@ -1,28 +1,28 @@
-"""Text, images, audio and video into one space, and into tokens for the core, with ImageBind."""
+"""Text, images, audio, video, depth, heat and motion into one space, and into tokens for the core, with ImageBind."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import assert_never
 
 import torch
 from einops import rearrange
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
 from encoders.base import Features, batch_modality
 from encoders.imagebind_config import ImageBindConfig, TextConfig
+from encoders.imagebind_files import read_checkpoint, read_imagebind, save_imagebind
 from encoders.imagebind_model import ImageBind, TowerOutput
-from encoders.media import Audio, Image, Media, Text, Video
+from encoders.media import IMU, Audio, Depth, Image, Readable, Text, Thermal, Video
 from encoders.modality import Modality
 from encoders.text_tokens import Encode, clip_encode, file_encode, text_batch
-from encoders.transforms import audio_input, image_input, video_input
+from encoders.transforms import audio_input, image_input, imu_input, plane_input, video_input
 
 __all__ = ["ImageBind", "ImageBindConfig", "ImageBindEncoder", "TowerOutput", "save_imagebind"]
 
 TOWERS = {
     Modality.TEXT: "text", Modality.IMAGE: "vision", Modality.AUDIO: "audio", Modality.VIDEO: "vision",
+    Modality.DEPTH: "depth", Modality.THERMAL: "thermal", Modality.IMU: "imu",
 }  # fmt: skip
 
 
@@ -43,23 +43,29 @@ class ImageBindEncoder:
 
     @classmethod
     def from_folder(cls, folder: Path | str, *, device: torch.device | str = "cpu") -> "ImageBindEncoder":
-        """Load config.json, model.safetensors and, unless its text is CLIP's, tokenizer.json. Keys are strict."""
-        folder = Path(folder)
-        for name in ("config.json", "model.safetensors"):
-            if not (folder / name).is_file():
-                raise ValueError(
-                    f"No {name} in the ImageBind folder '{folder.name}'. It must hold config.json, "
-                    f"model.safetensors and tokenizer.json, as save_imagebind writes them."
-                )
-        config = ImageBindConfig.from_dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
-        state = {name: tensor.float() for name, tensor in load_file(folder / "model.safetensors").items()}
-        with torch.device("meta"):
-            model = ImageBind(config)
-        model.load_state_dict(state, strict=True, assign=True)
-        encode_text = text_encoding(config.text, folder) if config.text else None
+        """Load a folder that save_imagebind wrote, or one that holds the released `imagebind_huge.pth`.
+
+        The first also holds tokenizer.json, unless its text is CLIP's. Raises ValueError that says what is missing,
+        what does not fit, and how to get it.
+        """
+        model = read_imagebind(folder)
+        encode_text = text_encoding(model.config.text, Path(folder)) if model.config.text else None
         return cls(model, encode_text, device=device)
 
-    def encode(self, batch: Sequence[Media]) -> Features:
+    @classmethod
+    def from_checkpoint(
+        cls, path: Path | str, config: ImageBindConfig | None = None, *, device: torch.device | str = "cpu"
+    ) -> "ImageBindEncoder":
+        """Load a .pth or .safetensors state dict with the released names; its size is the released one unless given.
+
+        Write it as one of our folders with `save_imagebind(encoder.model, folder)`. Raises ValueError naming the tensors
+        that are missing, extra or of another shape.
+        """
+        model = read_checkpoint(path, config or ImageBindConfig.huge())
+        encode_text = text_encoding(model.config.text, Path(path).parent) if model.config.text else None
+        return cls(model, encode_text, device=device)
+
+    def encode(self, batch: Sequence[Readable]) -> Features:
         """Encode a batch of one modality: tokens (B, num_tokens, width), pooled (B, out_width) of unit norm."""
         modality = batch_modality(batch, self.modalities)
         items = [self.features(modality, self.inputs(media)) for media in batch]
@@ -67,7 +73,7 @@ class ImageBindEncoder:
             tokens=torch.cat([item.tokens for item in items]), pooled=torch.cat([item.pooled for item in items])
         )
 
-    def inputs(self, media: Media) -> Tensor:
+    def inputs(self, media: Readable) -> Tensor:
         """Return what the tower of one item reads, with a batch axis of 1, on the encoder's device."""
         config = self.model.config
         match media:
@@ -84,6 +90,15 @@ class ImageBindEncoder:
             case Audio():
                 assert config.audio
                 tensor = audio_input(media, config.audio)[None]
+            case Depth():
+                assert config.depth
+                tensor = plane_input(media, config.depth)[None]
+            case Thermal():
+                assert config.thermal
+                tensor = plane_input(media, config.thermal)[None]
+            case IMU():
+                assert config.imu
+                tensor = imu_input(media, config.imu)[None]
             case _:
                 assert_never(media)
         return tensor.to(self.device)
@@ -108,15 +123,15 @@ def core_tokens(
     cls_token, patches = output.tokens[:, :, :1], output.tokens[:, :, 1:]
     if modality is Modality.AUDIO:
         assert config.audio
-        grid = rearrange(patches, "b s (f t) d -> b s f t d", f=config.audio.grid[0])
-        small = grid.mean(dim=2)
+        small = rearrange(patches, "b s (f t) d -> b s f t d", f=config.audio.grid[0]).mean(dim=2)
+    elif modality is Modality.IMU:
+        pieces = rearrange(patches, "b s n d -> (b s) d n")
+        small = rearrange(F.adaptive_avg_pool1d(pieces, config.image_grid**2), "(b s) d n -> b s n d", b=len(patches))
     else:
-        assert config.vision
-        time, height, width = config.vision.grid
-        side = config.image_grid if modality is Modality.IMAGE else config.video_grid
-        planes = rearrange(patches, "b s (t h w) d -> (b s) t d h w", t=time, h=height, w=width).mean(dim=1)
-        squares = rearrange(F.adaptive_avg_pool2d(planes, side), "(b s) d h w -> b s (h w) d", b=len(patches))
-        small = squares
+        grid = getattr(config, TOWERS[modality]).grid  # (height, width), before them time if it moves
+        side = config.video_grid if modality is Modality.VIDEO else config.image_grid
+        planes = rearrange(patches, "b s (t h w) d -> (b s) t d h w", h=grid[-2], w=grid[-1]).mean(dim=1)
+        small = rearrange(F.adaptive_avg_pool2d(planes, side), "(b s) d h w -> b s (h w) d", b=len(patches))
     tokens = torch.cat([cls_token, small], dim=2)
     if modality is Modality.VIDEO and config.vision:
         tokens = rearrange(tokens, "b (s crops) n d -> b s crops n d", crops=config.vision.num_crops).mean(dim=2)
@@ -126,17 +141,6 @@ def core_tokens(
 def text_encoding(config: TextConfig, folder: Path) -> Encode:
     """Return the encoding that a text tower asks for: CLIP's, or the folder's tokenizer.json."""
     return clip_encode() if config.tokenizer == "clip" else file_encode(folder / "tokenizer.json", config)
-
-
-def save_imagebind(model: ImageBind, folder: Path | str, *, dtype: torch.dtype = torch.float16) -> Path:
-    """Write config.json and model.safetensors as `from_folder` reads them; tokenizer.json is the caller's to add."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    config = json.dumps(model.config.to_dict(), indent=2)
-    (folder / "config.json").write_text(config + "\n", encoding="utf-8")
-    state = {name: tensor.detach().cpu().to(dtype).contiguous() for name, tensor in model.state_dict().items()}
-    save_file(state, folder / "model.safetensors")
-    return folder
 
 
 def _width(config: ImageBindConfig, modalities: frozenset[Modality]) -> int:
@@ -153,10 +157,10 @@ def _width(config: ImageBindConfig, modalities: frozenset[Modality]) -> int:
 def _num_tokens(config: ImageBindConfig, modality: Modality) -> int:
     if config.token_kind == "pooled" or modality is Modality.TEXT:
         return 1
-    if modality is Modality.IMAGE:
-        return 1 + config.image_grid**2
     if modality is Modality.AUDIO:
         assert config.audio
         return config.audio.num_clips * (1 + config.audio.grid[1])
-    assert config.vision
-    return config.vision.num_clips * (1 + config.video_grid**2)
+    if modality is Modality.VIDEO:
+        assert config.vision
+        return config.vision.num_clips * (1 + config.video_grid**2)
+    return 1 + config.image_grid**2

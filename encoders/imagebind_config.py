@@ -1,7 +1,7 @@
 """The sizes of an ImageBind: one frozen part for each tower, None where a tower is absent."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 TokenKind = Literal["pooled", "patches"]
@@ -114,13 +114,28 @@ _TOWERS = {
     "depth": PlaneConfig, "thermal": PlaneConfig, "imu": IMUConfig,
 }  # fmt: skip
 
+# The constructor arguments of the released ImageBindModel, and the tower and the field that each one is here.
+_BLOCKS = {"embed_dim": "width", "num_blocks": "num_blocks", "num_heads": "num_heads"}
+_STEM = {"kernel_size": "kernel", "drop_path": "drop_path"}
+_MEL = {"stride": "stride", "num_mel_bins": "num_mel_bins", "target_len": "target_length"}
+_ARGUMENTS = {
+    "vision": _BLOCKS, "text": _BLOCKS, "audio": _BLOCKS | _STEM | _MEL,
+    "depth": _BLOCKS | _STEM, "thermal": _BLOCKS | _STEM, "imu": _BLOCKS | _STEM,
+}  # fmt: skip
+_RELEASED = {
+    "kernel_size": ("vision", "kernel"),
+    "video_frames": ("vision", "num_frames"),
+    **{f"{tower}_{theirs}": (tower, ours) for tower, names in _ARGUMENTS.items() for theirs, ours in names.items()},
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImageBindConfig:
     """All sizes of an ImageBind, and which of its tokens the core is given.
 
     `token_kind` "pooled": one vector of `out_width` an item; "patches": trunk tokens pooled to
-    `image_grid` x `image_grid` (images), `video_grid` x `video_grid` (each clip) or one a time column (audio).
+    `image_grid` x `image_grid` (stills, depth, heat; as many pieces of motion), `video_grid` x `video_grid` (each clip)
+    or one a time column (audio).
     """
 
     out_width: int
@@ -168,6 +183,27 @@ class ImageBindConfig:
             thermal=PlaneConfig(width=768, num_blocks=12, num_heads=12),
             imu=IMUConfig(width=512, num_blocks=6, num_heads=8, drop_path=0.7),
         )  # fmt: skip
+
+    @classmethod
+    def from_released(cls, arguments: Mapping[str, Any]) -> "ImageBindConfig":
+        """Read the constructor arguments of the released ImageBindModel; what they leave open is as in `huge`.
+
+        Raises ValueError naming what is missing or unknown.
+        """
+        wanted = {"out_embed_dim", *_RELEASED}
+        if set(arguments) != wanted:
+            missing, unknown = sorted(wanted - set(arguments)), sorted(set(arguments) - wanted)
+            raise ValueError(
+                f"These are not the arguments of the released ImageBindModel; missing: {', '.join(missing) or 'none'}; "
+                f"unknown: {', '.join(unknown) or 'none'}."
+            )
+        values: dict[str, dict[str, Any]] = {tower: {} for tower in _TOWERS}
+        for theirs, (tower, ours) in _RELEASED.items():
+            value = arguments[theirs]
+            values[tower][ours] = tuple(value) if isinstance(value, list) else value
+        huge = cls.huge()
+        towers: dict[str, Any] = {tower: replace(getattr(huge, tower), **sizes) for tower, sizes in values.items()}
+        return replace(huge, out_width=arguments["out_embed_dim"], **towers)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON value without the absent towers."""

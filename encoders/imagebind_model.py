@@ -188,6 +188,7 @@ class VisionPreprocessor(nn.Module):
         if clips.ndim == 4:
             clips = repeat(clips, "b c h w -> b c t h w", t=self.num_frames)
         time, height, width = self.kernel
+        clips = clips[..., : clips.shape[-2] // height * height, : clips.shape[-1] // width * width]
         # The kernel equals the stride, so the convolution is a matrix product over patches, which is faster.
         patches = rearrange(clips, "b c (t kt) (h kh) (w kw) -> b (t h w) (c kt kh kw)", kt=time, kh=height, kw=width)
         weight = self.rgbt_stem.get_parameter("proj.1.weight")
@@ -251,6 +252,7 @@ class IMUPreprocessor(nn.Module):
 
     def forward(self, readings: Tensor) -> Tensor:
         """(B, channels, length) -> (B, 1 + pieces, width)."""
+        readings = readings[..., : readings.shape[-1] // self.kernel * self.kernel]
         pieces = rearrange(readings, "b c (n k) -> b n (c k)", k=self.kernel)
         patches = self.imu_stem["norm_layer"](self.imu_stem["proj"](pieces))
         return torch.cat([self.cls_token.expand(len(patches), -1, -1), patches], dim=1) + self.pos_embed

@@ -1,4 +1,4 @@
-"""The values that flow through the studio: text, images, audio and video, frozen and shape-checked."""
+"""The values that flow through the studio, frozen and shape-checked: text, images, audio and video; depth, heat, motion."""
 
 import hashlib
 from dataclasses import dataclass
@@ -142,7 +142,60 @@ class Video:
         return _digest(self.modality, (*array.shape, round(self.rate, 3), sound), array.tobytes())
 
 
+@dataclass(frozen=True, eq=False)
+class Depth:
+    """How near each point is, to be read only: plane (1, height, width), float32 in [0, 1], 1 the nearest (disparity)."""
+
+    modality: ClassVar[Modality] = Modality.DEPTH
+    plane: Tensor
+
+    def __post_init__(self) -> None:
+        _check_pixels("Depth.plane", self.plane, "(1, height, width)", num_dims=3, num_channels=1)
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 of the float32 values, as hex."""
+        return _digest(self.modality, tuple(self.plane.shape), _float32_bytes(self.plane))
+
+
+@dataclass(frozen=True, eq=False)
+class Thermal:
+    """How warm each point is, to be read only: plane (1, height, width), float32 in [0, 1]."""
+
+    modality: ClassVar[Modality] = Modality.THERMAL
+    plane: Tensor
+
+    def __post_init__(self) -> None:
+        _check_pixels("Thermal.plane", self.plane, "(1, height, width)", num_dims=3, num_channels=1)
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 of the float32 values, as hex."""
+        return _digest(self.modality, tuple(self.plane.shape), _float32_bytes(self.plane))
+
+
+@dataclass(frozen=True, eq=False)
+class IMU:
+    """How something moved, to be read only: readings (channels, steps), float32; three of acceleration, three of turning."""
+
+    modality: ClassVar[Modality] = Modality.IMU
+    readings: Tensor
+
+    def __post_init__(self) -> None:
+        shape = tuple(self.readings.shape)
+        if self.readings.ndim != 2 or self.readings.dtype != torch.float32 or 0 in shape:
+            raise ValueError(f"IMU.readings must be float32 (channels, steps), not {self.readings.dtype} {shape}.")
+        if not bool(torch.isfinite(self.readings).all()):
+            raise ValueError("IMU.readings holds values that are not finite.")
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 of the float32 values, as hex."""
+        return _digest(self.modality, tuple(self.readings.shape), _float32_bytes(self.readings))
+
+
 Media = Text | Image | Audio | Video
+Readable = Media | Depth | Thermal | IMU  # what encoders read; the studio's own media are the first four
 
 
 def _digest(modality: Modality, facts: tuple[object, ...], content: bytes) -> str:
@@ -150,9 +203,13 @@ def _digest(modality: Modality, facts: tuple[object, ...], content: bytes) -> st
     return hashlib.sha256(header.encode() + content).hexdigest()
 
 
-def _check_pixels(name: str, pixels: Tensor, wanted: str, *, num_dims: int) -> None:
+def _float32_bytes(values: Tensor) -> bytes:
+    return values.detach().cpu().contiguous().numpy().tobytes()
+
+
+def _check_pixels(name: str, pixels: Tensor, wanted: str, *, num_dims: int, num_channels: int = 3) -> None:
     shape = tuple(pixels.shape)
-    if pixels.ndim != num_dims or shape[-3] != 3 or pixels.dtype != torch.float32 or 0 in shape:
+    if pixels.ndim != num_dims or shape[-3] != num_channels or pixels.dtype != torch.float32 or 0 in shape:
         raise ValueError(f"{name} must be float32 {wanted}, not {pixels.dtype} {shape}.")
     low, high = (float(bound) for bound in torch.aminmax(pixels.detach()))
     if not (low >= 0 and high <= 1):

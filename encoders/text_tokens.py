@@ -1,5 +1,6 @@
 """Text to fixed rows of token ids: CLIP's own byte-pair encoding, or a tokenizer.json of the tokenizers library."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -13,11 +14,22 @@ Encode = Callable[[str], list[int]]
 
 
 def clip_encode() -> Encode:
-    """Return CLIP's byte-pair encoding, with its cleaning and lower case."""
+    """Return CLIP's byte-pair encoding, with its cleaning and lower case; a control token that is typed stays text.
+
+    Its vocabulary comes with open_clip, so nothing is fetched.
+    """
     from open_clip import SimpleTokenizer  # heavy: only who reads text with CLIP pays for it
 
     tokenizer = SimpleTokenizer()
-    return lambda text: tokenizer.encode(tokenizer.clean_fn(text))
+    specials = [tokenizer.decoder[i] for i in tokenizer.all_special_ids]
+    inside = re.compile("|".join(f"(?<={re.escape(name[0])})(?={re.escape(name[1:])})" for name in specials))
+
+    def encode(text: str) -> list[int]:
+        # In two pieces a control token is punctuation and words, which are encoded one by one anyway.
+        pieces = inside.split(tokenizer.clean_fn(text))
+        return [i for piece in pieces for i in tokenizer.encode(piece)]
+
+    return encode
 
 
 def file_encode(path: Path, config: TextConfig) -> Encode:

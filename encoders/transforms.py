@@ -15,8 +15,8 @@ from torch.nn import functional as F
 from torchaudio.compliance.kaldi import get_mel_banks
 from torchaudio.functional import resample
 
-from encoders.imagebind_config import AudioConfig, VisionConfig
-from encoders.media import UINT8_MAX, Audio, Image, Video
+from encoders.imagebind_config import AudioConfig, IMUConfig, PlaneConfig, VisionConfig
+from encoders.media import IMU, UINT8_MAX, Audio, Depth, Image, Thermal, Video
 
 # torchaudio.compliance.kaldi.fbank with the settings of the released ImageBind.
 FRAME_SECONDS = 0.025
@@ -88,6 +88,15 @@ def video_batch(frames: Tensor, config: VisionConfig, *, rate: float = 1.0) -> T
     )
 
 
+def short_side_scaled(frames: Tensor, config: VisionConfig) -> Tensor:
+    """Scale (T, 3, H, W) so that the shorter side is the image size: bilinear, with antialias if the config says so."""
+    (height, width), size = frames.shape[-2:], config.image_size
+    target = (int(height / width * size), size) if width < height else (size, int(width / height * size))
+    if target == (height, width):
+        return frames
+    return F.interpolate(frames, size=target, mode="bilinear", align_corners=False, antialias=config.video_antialias)
+
+
 def clip_frame_indices(num_frames: int, rate: float, config: VisionConfig) -> list[list[int]]:
     """Return which frames each clip takes, `config.num_frames` a clip.
 
@@ -107,48 +116,76 @@ def clip_frame_indices(num_frames: int, rate: float, config: VisionConfig) -> li
     return indices
 
 
-def clip_starts(seconds: Fraction | float, clip_seconds: float, num_clips: int) -> list[Fraction]:
-    """Return evenly spaced starts on [0, seconds - clip_seconds]."""
-    room = max(Fraction(seconds) - Fraction(clip_seconds), Fraction(0))
+def clip_starts(seconds: float, clip_seconds: float, num_clips: int) -> list[Fraction]:
+    """Return evenly spaced starts on [0, seconds - clip_seconds], exact fractions of that difference as released."""
+    room = Fraction(max(seconds - clip_seconds, 0.0))
     return [room * i / max(num_clips - 1, 1) for i in range(num_clips)]
 
 
 def audio_input(audio: Audio, config: AudioConfig) -> Tensor:
     """Return (clips, 1, num_mel_bins, target_length): resampled, cut into clips, normalised log-mel.
 
-    Only the first channel is heard, and overlapping clips are centred one after the other in place, as released.
+    As released, overlapping clips are centred one after the other in place, by the mean of all channels, and only the
+    first channel is heard.
     """
     # torchaudio's kernel grows with the terms of the ratio; standard rates stay exact, odd ones come within 0.01%.
     ratio = Fraction(audio.rate, config.sample_rate).limit_denominator(MAX_RATIO_TERM)
-    waveform: Tensor = resample(audio.waveform, ratio.numerator, ratio.denominator)[0].clone()
-    clip_length = round(config.clip_seconds * config.sample_rate)
-    seconds = Fraction(audio.waveform.shape[1], audio.rate)
+    waveform: Tensor = resample(audio.waveform, ratio.numerator, ratio.denominator).clone()
     clips = []
-    for start in clip_starts(seconds, config.clip_seconds, config.num_clips):
-        first = int(start * config.sample_rate)
-        clip = waveform[first : first + clip_length]
-        if len(clip):
+    for start in clip_starts(waveform.shape[1] / config.sample_rate, config.clip_seconds, config.num_clips):
+        first, last = (int(point * config.sample_rate) for point in (start, start + Fraction(config.clip_seconds)))
+        clip = waveform[:, first:last]
+        if clip.numel():
             clip -= clip.mean()
-        clips.append(audio_batch(clip[None], config)[0])
+        clips.append(_mel_picture(clip[:1], config)[0])
     return torch.stack(clips)
 
 
 def audio_batch(waveforms: Tensor, config: AudioConfig) -> Tensor:
     """(B, T) float at `config.sample_rate` -> (B, 1, num_mel_bins, target_length), one clip each, on their device."""
+    return _mel_picture(waveforms - waveforms.mean(dim=1, keepdim=True), config)
+
+
+def _mel_picture(waveforms: Tensor, config: AudioConfig) -> Tensor:
+    """(B, T), centred -> (B, 1, num_mel_bins, target_length), normalised; what is missing of its length is silence."""
     mel = log_mel(waveforms, config.sample_rate, config.num_mel_bins)
     mel = F.pad(mel, (0, max(config.target_length - mel.shape[-1], 0)))[..., : config.target_length]
     return ((mel - config.mean) / config.std)[:, None]
 
 
+def plane_input(media: Depth | Thermal, config: PlaneConfig) -> Tensor:
+    """Return (1, size, size): shorter side resized (bilinear, antialias), centre cropped, nothing taken out.
+
+    The released code prepares neither depth nor heat; at the right size the values are read as they are.
+    """
+    plane, size = media.plane, config.image_size
+    height, width = plane.shape[-2:]
+    if min(height, width) != size:
+        target = [max(size, int(size * side / min(height, width))) for side in (height, width)]
+        plane = F.interpolate(plane[None], size=target, mode="bilinear", align_corners=False, antialias=True)[0]
+    return _spatial_crops(plane, size, 1)[0]
+
+
+def imu_input(imu: IMU, config: IMUConfig) -> Tensor:
+    """Return (num_channels, length), as given. Raises ValueError for another shape: the released code resamples nothing."""
+    wanted = (config.num_channels, config.length)
+    if tuple(imu.readings.shape) != wanted:
+        raise ValueError(
+            f"This model reads motion as {wanted} (channels, steps), not {tuple(imu.readings.shape)}; "
+            "resample the readings to that many steps."
+        )
+    return imu.readings
+
+
 def log_mel(waveforms: Tensor, sample_rate: int, num_mel_bins: int) -> Tensor:
     """(B, T) -> (B, num_mel_bins, frames): torchaudio's kaldi.fbank for a whole batch at once.
 
-    Each waveform is centred first. Settings: hanning, htk_compat, no dither, no energy, 25 ms every 10 ms.
+    Each waveform is centred already: doing it twice moves quiet bins by more than 1e-3. Settings: hanning, htk_compat, no
+    dither, no energy, 25 ms every 10 ms.
     """
     length, shift = int(sample_rate * FRAME_SECONDS), int(sample_rate * SHIFT_SECONDS)
     if waveforms.shape[1] < length:
         return waveforms.new_zeros(len(waveforms), num_mel_bins, 0)
-    waveforms = waveforms - waveforms.mean(dim=1, keepdim=True)
     frames = waveforms.unfold(1, length, shift)
     frames = frames - frames.mean(dim=2, keepdim=True)
     frames = frames - PREEMPHASIS * torch.cat([frames[..., :1], frames[..., :-1]], dim=-1)
@@ -174,19 +211,10 @@ def _clips(frames: Tensor, indices: list[list[int]], config: VisionConfig) -> Te
     """(T, 3, H, W) in [0, 1] -> (clips * crops, 3, num_frames, size, size)."""
     crops = []
     for clip in indices:
-        scaled = _short_side_scaled(frames[clip], config)
+        scaled = short_side_scaled(frames[clip], config)
         normal = rearrange(_normalised(scaled, config), "t c h w -> c t h w")
         crops += _spatial_crops(normal, config.image_size, config.num_crops)
     return torch.stack(crops)
-
-
-def _short_side_scaled(frames: Tensor, config: VisionConfig) -> Tensor:
-    """Scale (T, 3, H, W) so that the shorter side is the image size: bilinear, with antialias if the config says so."""
-    (height, width), size = frames.shape[-2:], config.image_size
-    if min(height, width) == size:
-        return frames
-    target = (int(height / width * size), size) if width < height else (size, int(width / height * size))
-    return F.interpolate(frames, size=target, mode="bilinear", align_corners=False, antialias=config.video_antialias)
 
 
 def _spatial_crops(clip: Tensor, size: int, num_crops: int) -> list[Tensor]:

@@ -50,9 +50,17 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
     return _tensors(_unpickled(path), path)
 
 
-def floats(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the same tensors with those of half precision as float32; counters stay whole numbers."""
-    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+def floats(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Empty `state` into new memory, half precision as float32; counters stay whole numbers.
+
+    One tensor at a time, so that there are never two copies of a large file; and aligned alike whatever the file, on
+    which the last bits of a product may depend.
+    """
+    made = {}
+    for name in list(state):
+        tensor = state.pop(name)
+        made[name] = tensor.to(torch.float32 if tensor.is_floating_point() else tensor.dtype, copy=True)
+    return made
 
 
 def load_strictly(module: nn.Module, state: Mapping[str, Tensor], source: str, *, assign: bool = False) -> None:

@@ -1,24 +1,17 @@
-"""Fixtures for the encoders: golden folders, and an ImageBind small enough to run in milliseconds."""
+"""Fixtures for the encoders: an ImageBind small enough to run in milliseconds."""
 
 import os
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 
-from encoders.imagebind_config import ImageBindConfig
+from encoders.imagebind_config import ImageBindConfig, IMUConfig, PlaneConfig
 from encoders.imagebind_model import ImageBind
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 VOCAB_SIZE = 300
-
-
-@pytest.fixture(scope="session")
-def golden() -> Path:
-    """The folder of recorded outputs of the original systems."""
-    return Path(__file__).parents[1] / "golden"
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +27,17 @@ def small_config() -> ImageBindConfig:
         vision=replace(config.vision, width=48, num_blocks=2, num_heads=3),
         text=replace(config.text, width=48, num_blocks=2, num_heads=3),
         audio=replace(config.audio, width=48, num_blocks=2, num_heads=3),
+    )
+
+
+@pytest.fixture(scope="session")
+def six_towers(small_config: ImageBindConfig) -> ImageBindConfig:
+    """`small_config` with towers for depth, heat and motion."""
+    return replace(
+        small_config,
+        depth=PlaneConfig(width=48, num_blocks=2, num_heads=3, image_size=64, kernel=8),
+        thermal=PlaneConfig(width=48, num_blocks=2, num_heads=3, image_size=64, kernel=8),
+        imu=IMUConfig(width=48, num_blocks=2, num_heads=3, length=200),
     )
 
 

@@ -1,10 +1,11 @@
 """The sizes of an ImageBind travel through JSON."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from encoders.imagebind_config import ImageBindConfig, TransformerConfig
+from encoders.imagebind_config import ImageBindConfig, IMUConfig, PlaneConfig, TransformerConfig
 
 
 @pytest.mark.parametrize("config", [ImageBindConfig.tiny(1000), ImageBindConfig.huge()])
@@ -38,3 +39,32 @@ def test_the_grids_of_the_released_size_are_those_of_its_position_embeddings() -
     assert huge.audio.grid == (12, 19)
     assert huge.depth.grid == (14, 14)
     assert (huge.text.start_id, huge.text.end_id) == (49406, 49407)
+
+
+def test_the_released_constructors_arguments_are_read_and_must_be_complete() -> None:
+    arguments = {
+        "video_frames": 4, "kernel_size": [4, 16, 16], "out_embed_dim": 24, "audio_kernel_size": 8, "audio_stride": 5,
+        "audio_num_mel_bins": 64, "audio_target_len": 100, "audio_drop_path": 0.2,
+        **{f"{tower}_kernel_size": 4 for tower in ("depth", "thermal", "imu")},
+        **{f"{tower}_drop_path": 0.3 for tower in ("depth", "thermal", "imu")},
+        **{
+            f"{tower}_{name}": size
+            for tower in ("vision", "text", "audio", "depth", "thermal", "imu")
+            for name, size in (("embed_dim", 32), ("num_blocks", 3), ("num_heads", 4))
+        },
+    }  # fmt: skip
+    config = ImageBindConfig.from_released(arguments)
+    huge = ImageBindConfig.huge()
+    assert huge.vision and huge.audio and huge.text
+    sizes = {"width": 32, "num_blocks": 3, "num_heads": 4}
+    assert config.out_width == 24
+    assert config.vision == replace(huge.vision, **sizes, kernel=(4, 16, 16), num_frames=4)
+    assert config.text == replace(huge.text, **sizes)
+    assert config.audio == replace(
+        huge.audio, **sizes, kernel=8, stride=5, num_mel_bins=64, target_length=100, drop_path=0.2
+    )
+    assert config.depth == config.thermal == PlaneConfig(**sizes, kernel=4, drop_path=0.3)
+    assert config.imu == IMUConfig(**sizes, kernel=4, drop_path=0.3)
+    arguments["colour"] = arguments.pop("imu_num_heads")
+    with pytest.raises(ValueError, match="missing: imu_num_heads; unknown: colour"):
+        ImageBindConfig.from_released(arguments)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from encoders.media import Audio, Image, Text, Video
+from encoders.media import IMU, Audio, Depth, Image, Text, Thermal, Video
 from encoders.modality import Modality
 
 
@@ -84,3 +84,26 @@ def test_equal_content_has_an_equal_hash_and_any_change_changes_it() -> None:
 
 def test_each_kind_knows_its_modality() -> None:
     assert [kind.modality for kind in (Text, Image, Audio, Video)] == list(Modality)[:4]
+
+
+def test_depth_and_heat_have_one_channel_in_the_unit_interval() -> None:
+    for kind in (Depth, Thermal):
+        assert kind(torch.ones(1, 4, 5)).plane.shape == (1, 4, 5)
+        with pytest.raises(ValueError, match=rf"{kind.__name__}.plane must be float32 \(1, height, width\)"):
+            kind(torch.zeros(3, 4, 5))
+        with pytest.raises(ValueError, match=r"must lie in \[0, 1\]"):
+            kind(torch.full((1, 2, 2), 2.0))
+
+
+def test_motion_has_channels_and_steps() -> None:
+    with pytest.raises(ValueError, match=r"IMU.readings must be float32 \(channels, steps\), not torch.float32 \(6,\)"):
+        IMU(torch.zeros(6))
+    with pytest.raises(ValueError, match="not finite"):
+        IMU(torch.full((6, 2), float("nan")))
+
+
+def test_what_is_only_read_is_known_by_kind_shape_and_values() -> None:
+    plane = torch.zeros(1, 2, 2)
+    hashes = {media.content_hash for media in (Depth(plane), Thermal(plane), IMU(plane[0]), Depth(plane.view(1, 1, 4)))}
+    assert len(hashes) == 4
+    assert Depth(plane).content_hash == Depth(plane.clone()).content_hash != Depth(plane + 1e-7).content_hash

@@ -1,12 +1,9 @@
 """Text becomes the ids that the towers were made for."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
-from safetensors.torch import load_file
 
 from encoders.imagebind_config import ImageBindConfig, TextConfig
 from encoders.text_tokens import clip_encode, file_encode, text_batch, train_tokenizer
@@ -23,12 +20,14 @@ def trained(tmp_path: Path) -> tuple[Path, TextConfig]:
     return path, text
 
 
-def test_clip_ids_agree_with_the_released_code(golden: Path) -> None:
-    folder, text = golden / "imagebind_preprocess", ImageBindConfig.huge().text
+def test_a_typed_control_token_of_clips_stays_text() -> None:
+    text, encode = ImageBindConfig.huge().text, clip_encode()
     assert text
-    prompts = json.loads((folder / "config.json").read_text())["prompts"]
-    expected = load_file(folder / "io.safetensors")["out.text_tokens"]
-    torch.testing.assert_close(text_batch(prompts, clip_encode(), text), expected)
+    ids = text_batch(["a red <end_of_text> bell <START_OF_TEXT>", "&lt;end_of_text&gt;"], encode, text)
+    assert (ids == text.end_id).sum(dim=1).tolist() == [1, 1]
+    assert (ids == text.start_id).sum(dim=1).tolist() == [1, 1]
+    assert encode("<end_of_text>") == [*encode("<"), *encode("end_of_text>")]
+    assert encode("a red < bell") == [*encode("a red"), *encode("< bell")]
 
 
 def test_rows_have_a_start_an_end_and_zeros(trained: tuple[Path, TextConfig]) -> None:

@@ -1,11 +1,9 @@
-"""Media become the same tensors as in the released preprocessing."""
+"""Media become the tensors that the encoders read; tests/golden compares them with the released preprocessing."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 from torchaudio.compliance import kaldi
 
@@ -15,7 +13,6 @@ from encoders.transforms import (
     audio_batch,
     audio_input,
     clip_frame_indices,
-    clip_starts,
     image_batch,
     image_input,
     log_mel,
@@ -23,13 +20,7 @@ from encoders.transforms import (
     video_input,
 )
 
-MEL_TOLERANCE = 1e-3  # the fixture's README
-PIXEL_TOLERANCE = 2e-2
-
-
-@pytest.fixture(scope="module")
-def recorded(golden: Path) -> dict[str, Tensor]:
-    return load_file(golden / "imagebind_preprocess" / "io.safetensors")
+MEL_TOLERANCE = 1e-5
 
 
 @pytest.fixture(scope="module")
@@ -50,39 +41,12 @@ def assert_near(actual: Tensor, expected: Tensor, tolerance: float) -> None:
     torch.testing.assert_close(actual, expected, rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize("length", ["exact", "long", "short"])
-def test_log_mel_agrees_with_the_released_code(recorded: dict[str, Tensor], audio: AudioConfig, length: str) -> None:
-    normalised = audio_batch(recorded[f"in.wave_{length}"] / 32768, audio)[:, 0]
-    assert_near(normalised * audio.std + audio.mean, recorded[f"out.melspec_{length}"], MEL_TOLERANCE)
-
-
-def test_a_sound_file_becomes_the_released_clips(recorded: dict[str, Tensor], audio: AudioConfig) -> None:
-    sound = Audio.from_numpy(recorded["in.wave_file"].numpy(), int(recorded["in.file_sr"]))
-    expected = recorded["out.load_and_transform_audio"][0]
-    assert_near(audio_input(sound, audio), expected, MEL_TOLERANCE)
-    starts = [float(start) for start in clip_starts(sound.seconds, audio.clip_seconds, audio.num_clips)]
-    assert starts == pytest.approx(recorded["mid.audio_clip_timepoints_s"][:, 0].tolist())
-
-
-def test_an_image_becomes_the_released_tensor(recorded: dict[str, Tensor], vision: VisionConfig) -> None:
-    pixels = image_input(Image.from_uint8(recorded["in.image_rgb_u8"]), vision)
-    assert_near(pixels[None, :, ::4, ::4], recorded["out.image_224_ds4"], PIXEL_TOLERANCE)
-    assert_near(pixels.mean(dim=2)[None], recorded["mid.image_224_rowmean"], PIXEL_TOLERANCE)
-
-
-def test_a_clip_becomes_the_released_crops(recorded: dict[str, Tensor], vision: VisionConfig) -> None:
-    frames = recorded["in.video_u8"].permute(1, 2, 3, 0)
-    crops = video_input(Video.from_uint8(frames, rate=len(frames) / 2), replace(vision, num_clips=1))
-    assert crops.shape == (3, 3, 2, 224, 224)
-    assert_near(crops[..., ::4, ::4], recorded["out.video_crops_ds4"], 1e-5)
-
-
 @pytest.mark.parametrize(("rate", "bins"), [(16000, 64), (16000, 128), (8000, 23)])
 def test_the_batched_filter_bank_agrees_with_torchaudio(rate: int, bins: int) -> None:
-    waveforms = torch.randn(3, rate, generator=torch.Generator().manual_seed(0)) * 0.3 + 0.1
+    waveforms = torch.randn(3, rate, generator=torch.Generator().manual_seed(0)) * 0.3
     one_by_one = [
         kaldi.fbank(
-            (waveform - waveform.mean())[None], htk_compat=True, sample_frequency=rate, use_energy=False,
+            waveform[None], htk_compat=True, sample_frequency=rate, use_energy=False,
             window_type="hanning", num_mel_bins=bins, dither=0.0, frame_length=25, frame_shift=10,
         ).T for waveform in waveforms
     ]  # fmt: skip
@@ -136,9 +100,7 @@ def test_longer_and_shorter_videos_are_sampled_evenly(small_config: ImageBindCon
     assert clip_frame_indices(1, 25.0, small_config.vision) == [[0, 0]] * 4
 
 
-def test_clips_of_two_seconds_start_where_the_released_sampler_starts_them(
-    recorded: dict[str, Tensor], vision: VisionConfig
-) -> None:
+def test_clips_of_two_seconds_start_where_the_released_sampler_starts_them(vision: VisionConfig) -> None:
     indices = clip_frame_indices(95, 10.0, vision)
     assert [first for first, _ in indices] == [0, 19, 38, 57, 75]
     assert [last - first for first, last in indices] == [19, 19, 19, 19, 19]

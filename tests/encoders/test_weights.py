@@ -116,6 +116,8 @@ def test_a_refused_state_dict_changes_nothing() -> None:
 
 
 def test_half_precision_becomes_float32_and_counters_stay_whole() -> None:
-    made = floats({"weight": torch.ones(2, dtype=torch.float16), "steps": torch.tensor(3)})
+    state = {"weight": torch.ones(2, dtype=torch.float16), "steps": torch.tensor(3)}
+    made = floats(state)
+    assert not state
     assert made["weight"].dtype == torch.float32
     assert made["steps"].dtype == torch.int64
