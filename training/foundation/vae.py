@@ -92,9 +92,19 @@ def loss_of(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
 
 def main() -> None:
     """Train, set the latents' scale, and save `<output>/vae` in diffusers' format."""
-    arguments = parser(__doc__ or "", steps=12000, batch_size=24).parse_args()
+    made = parser(__doc__ or "", steps=12000, batch_size=24)
+    made.add_argument(
+        "--freeze-encoder",
+        action="store_true",
+        help="train the decoder of --init-from alone, so that denoisers of its latents stay right",
+    )
+    made.add_argument("--crop", type=int, default=CROP, help="side of the square pieces of pictures, in pixels")
+    arguments = made.parse_args()
+    if arguments.freeze_encoder and not arguments.init_from:
+        raise ValueError("--freeze-encoder keeps a trained encoder: name its autoencoder with --init-from.")
     torch.manual_seed(arguments.seed)
-    vae = AutoencoderTiny.from_pretrained(arguments.init_from) if arguments.init_from else build()
+    vae = (AutoencoderTiny.from_pretrained(arguments.init_from) if arguments.init_from else build()).float()
+    vae.encoder.requires_grad_(not arguments.freeze_encoder)
     model = Reconstruction(vae)
     shown = batch_of(8, -1, 0, crop=64)["pixels"]
 
@@ -104,12 +114,13 @@ def main() -> None:
         save_grid(np.concatenate([shown.numpy(), to_uint8(vae.decode(vae.encode(x).latents).sample)]), path, columns=8)
 
     def batch(step: int) -> Batch:
-        return batch_of(arguments.batch_size, arguments.seed, step)
+        return batch_of(arguments.batch_size, arguments.seed, step, arguments.crop)
 
     run(model, batch, loss_of, options_of(arguments, LOOP), arguments, preview)
-    with torch.no_grad():
-        x = to_signed(batch_of(256, -2, 0, crop=64)["pixels"]).to(next(model.parameters()).device)
-        vae.register_to_config(scaling_factor=round(1 / float(vae.encode(x).latents.std()), 5))
+    if not arguments.freeze_encoder:
+        with torch.no_grad():
+            x = to_signed(batch_of(256, -2, 0, crop=64)["pixels"]).to(next(model.parameters()).device)
+            vae.register_to_config(scaling_factor=round(1 / float(vae.encode(x).latents.std()), 5))
     vae.to(torch.float16).save_pretrained(arguments.output / "vae")
 
 
