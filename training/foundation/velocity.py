@@ -10,6 +10,7 @@ from torch.nn.functional import mse_loss
 from training.loop import Batch
 
 DROPPED_CAPTIONS = 0.1  # for classifier-free guidance (Ho and Salimans 2022)
+MAX_WEIGHT = 20.0
 # The schedule of Stable Diffusion, with v-prediction (Salimans and Ho 2022).
 SCHEDULE = {
     "num_train_timesteps": 1000,
@@ -23,14 +24,21 @@ SCHEDULE = {
 def velocity_loss(scheduler: DDPMScheduler, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
     """Mean squared error of the velocity at uniformly drawn timesteps.
 
-    `model(noisy, timesteps, **rest)` predicts it, where `rest` is all of the batch but its "latents" (B, ...).
+    `model(noisy, timesteps, **rest)` predicts what the scheduler's prediction_type says, the velocity or the clean
+    "sample", where `rest` is all of the batch but its "latents" (B, ...). A predicted sample x stands for the velocity
+    (alpha * noisy - x) / sigma, so its error weighs 1 / sigma^2, up to MAX_WEIGHT (Li and He 2025, JiT).
     """
     rest = dict(batch)
     clean: Tensor = rest.pop("latents")
     noise = torch.randn_like(clean)
     timesteps = torch.randint(0, scheduler.config.num_train_timesteps, (len(clean),), device=clean.device)
-    predicted = model(scheduler.add_noise(clean, noise, timesteps), timesteps, **rest)
-    return {"loss": mse_loss(predicted.float(), scheduler.get_velocity(clean, noise, timesteps))}
+    predicted = model(scheduler.add_noise(clean, noise, timesteps), timesteps, **rest).float()
+    if scheduler.config.prediction_type == "v_prediction":
+        return {"loss": mse_loss(predicted, scheduler.get_velocity(clean, noise, timesteps))}
+    assert scheduler.config.prediction_type == "sample"
+    variance = 1 - scheduler.alphas_cumprod.to(clean.device)[timesteps]
+    errors = mse_loss(predicted, clean, reduction="none").flatten(1).mean(1)
+    return {"loss": (errors * (1 / variance).clamp(max=MAX_WEIGHT)).mean(), "error": errors.mean()}
 
 
 def add_freezing(made: argparse.ArgumentParser) -> None:

@@ -30,6 +30,8 @@ from training.world.pictures import NUM_FRAMES
 from training.world.scene import Kind
 
 KINDS: tuple[Kind, ...] = ("video",)
+# A patch holds as many numbers as the transformer is wide: too many to carry the noise of, so it predicts the clean video.
+CLEAN_SCHEDULE = {**SCHEDULE, "prediction_type": "sample"}
 LENGTH = 16  # tokens of a video's condition; what the caption leaves over is zero, as the pipeline's own masking does
 WIDTH = 128
 LOOP = LoopOptions(steps=0, learning_rate=6e-4, warmup_steps=300, precision="bf16", ema_decay=0.9995)
@@ -43,15 +45,15 @@ class ConditionedTransformer(nn.Module):
         self.text_encoder, self.transformer = text_encoder, transformer
 
     def forward(self, noisy: Tensor, timesteps: Tensor, ids: Tensor, mask: Tensor, empty: Tensor) -> Tensor:
-        """(B, 8, frames, 8, 8), (B,), (B, 16), (B, 16), (B,) bool -> the predicted velocity, shaped like the first.
+        """(B, 8, frames, 8, 8), (B,), (B, 16), (B, 16), (B,) bool -> the predicted latents, shaped like the first.
 
         The pipeline zeroes what lies beyond a caption, but not beyond the empty one (`empty`).
         """
         condition = self.text_encoder(ids, attention_mask=mask).last_hidden_state
         condition = torch.where((mask.bool() | empty[:, None])[..., None], condition, torch.zeros_like(condition))
         predicted, _ = self.transformer(noisy, timesteps, encoder_hidden_states=condition).sample.chunk(2, dim=1)
-        velocity: Tensor = predicted
-        return velocity
+        clean: Tensor = predicted
+        return clean
 
 
 def build(tokenizer: T5Tokenizer) -> ConditionedTransformer:
@@ -98,7 +100,7 @@ def pipeline_of(model: ConditionedTransformer, vae: AutoencoderTiny, tokenizer: 
         text_encoder=model.text_encoder,
         tokenizer=tokenizer,
         transformer=model.transformer,
-        scheduler=DPMSolverMultistepScheduler(**SCHEDULE, steps_offset=1),
+        scheduler=DPMSolverMultistepScheduler(**CLEAN_SCHEDULE, steps_offset=1),
     )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
@@ -133,7 +135,7 @@ def main() -> None:
         vae, arguments.output, size=arguments.pool, seed=arguments.seed, kinds=KINDS, workers=arguments.workers
     )
     freeze(model.text_encoder, arguments)
-    scheduler = DDPMScheduler(**SCHEDULE)
+    scheduler = DDPMScheduler(**CLEAN_SCHEDULE)
 
     def batch(step: int) -> Batch:
         rng = random.Random(f"video {arguments.seed} {step}")
