@@ -1,0 +1,1 @@
+"""The baselines: classic generators of images, to stand beside the diffusion decoders."""

@@ -1,0 +1,99 @@
+"""BigGAN-deep as a baseline: images of a class, by name, at a truncation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from pipelines.baselines.base import BaselineOutput, Generators, sources, to_image
+from pipelines.baselines.biggan_config import BigGANConfig
+from pipelines.baselines.biggan_model import BigGANNetwork
+from pipelines.baselines.folder import load_baseline_weights, read_baseline, write_baseline
+from pipelines.baselines.labels import ClassLabels, Label
+from pipelines.outputs import conversion
+from pipelines.pretrained.biggan import read_biggan
+
+CLIP = 2.0  # released latents are of a normal distribution cut at two standard deviations, then scaled
+
+
+class BigGAN:
+    """A BigGAN-deep generator in evaluation, with the names of its classes."""
+
+    def __init__(self, network: BigGANNetwork) -> None:
+        self.network = network.eval().requires_grad_(False)
+        self.config = network.config
+        self.labels = ClassLabels(self.config.num_classes, self.config.labels)
+        self.device = network.embeddings.weight.device
+
+    @classmethod
+    def from_pretrained(cls, name: Path | str, *, device: torch.device | str = "cpu") -> BigGAN:
+        """Load what `save_pretrained` wrote, from a folder or a hub repository."""
+        folder, config = read_baseline(name, cls.__name__, BigGANConfig)
+        with torch.device("meta"):
+            network = BigGANNetwork(config)
+        load_baseline_weights(network, folder)
+        return cls(network).to(device)
+
+    @classmethod
+    def from_single_file(
+        cls, path: Path | str, *, config: Path | BigGANConfig | None = None, device: torch.device | str = "cpu"
+    ) -> BigGAN:
+        """Load released weights (`biggan-deep-128-pytorch_model.bin`, or its tensors as safetensors).
+
+        The config is the file beside it, unless another or `BigGANConfig.deep(resolution)` is given.
+        """
+        return cls(read_biggan(Path(path), config)).to(device)
+
+    def save_pretrained(self, folder: Path | str) -> Path:
+        """Write config.json and model.safetensors."""
+        return write_baseline(folder, type(self).__name__, self.network, self.config)
+
+    def to(self, device: torch.device | str) -> BigGAN:
+        """Move it to a device."""
+        self.network.to(device)
+        self.device = torch.device(device)
+        return self
+
+    @property
+    def image_size(self) -> int:
+        """Return the height and width of an image."""
+        return self.config.image_size
+
+    @property
+    def num_classes(self) -> int:
+        """Return how many classes can be asked for."""
+        return self.config.num_classes
+
+    @torch.no_grad()
+    def sample(
+        self,
+        count: int = 1,
+        label: Label = None,
+        truncation: float = 1.0,
+        generator: Generators | None = None,
+        *,
+        latents: Tensor | None = None,
+        output_type: str = "media",
+    ) -> BaselineOutput:
+        """Make `count` images of a class (None: any); a truncation in (0, 1] trades variety for fidelity.
+
+        Drawn latents are truncated; `latents` (count, z_dim) are used as they are. Raises ValueError for an unknown
+        class, a truncation out of range, or latents of another shape.
+        """
+        convert = conversion(output_type)
+        images = []
+        for number, source in enumerate(sources(count, generator, latents, self.config.z_dim)):
+            drawn = truncated_normal(self.config.z_dim, truncation, source)
+            z = drawn if latents is None else latents[number : number + 1]
+            vector = self.labels.vector(label, source)
+            pixels = self.network(z.to(self.device), vector.to(self.device), truncation)
+            images.append(convert(to_image(pixels)))
+        return BaselineOutput(tuple(images))
+
+
+def truncated_normal(width: int, truncation: float, generator: torch.Generator) -> Tensor:
+    """Draw (1, width) latents: normal, redrawn beyond two standard deviations, times the truncation."""
+    z = torch.empty(1, width, device=generator.device)
+    return truncation * nn.init.trunc_normal_(z, a=-CLIP, b=CLIP, generator=generator)
