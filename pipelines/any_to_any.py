@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from encoders.base import Encoder
 from encoders.media import Media
 from encoders.modality import Modality
 from encoders.registry import load_encoder
+from pipelines.bridge import Bridge
 from pipelines.checkpoint import (
     ADAPTER,
     PROJECTIONS,
@@ -32,11 +33,10 @@ from pipelines.checkpoint import (
     write_tensors,
 )
 from pipelines.core import LanguageCore
-from pipelines.core_options import CoreOptions
 from pipelines.decoders import load_decoder
 from pipelines.decoders.base import MAX_SEED, DecodeOptions, Decoder
-from pipelines.decoders.placement import Placement
 from pipelines.events import MediaStep
+from pipelines.load_options import LoadOptions
 from pipelines.loading import load_adapter, load_language_model, save_adapter
 from pipelines.options import GenerationOptions
 from pipelines.outputs import conversion
@@ -78,6 +78,7 @@ class AnyToAnyPipeline:
         self.chosen = dict(chosen)
         self.core = core
         self.encoders = self._load_encoders(core.device)
+        self.bridge = _bridge(config, self.encoders)
         self.decoders = dict(decoders)
         # Every encoder's projections are kept and saved, those of the chosen encoders are used.
         self.all_input_projections = nn.ModuleDict(
@@ -92,29 +93,45 @@ class AnyToAnyPipeline:
         name: str | Path,
         *,
         encoders: Mapping[Modality, str] | None = None,
-        device: torch.device | str = "cpu",
-        dtype: torch.dtype = torch.float32,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        options: LoadOptions | None = None,
+        as_trained: bool = False,
         check_hashes: bool = True,
     ) -> AnyToAnyPipeline:
         """Load a preset, a folder or a hub repository; `encoders` chooses another encoder for a modality.
 
-        Raises ValueError that names what is missing or does not fit.
+        Without `options` the model's own count; `device` and `dtype` go before either. Untrained projections are left out
+        unless `as_trained`, which is how training begins. Raises ValueError that names what is missing or does not fit.
         """
         folder = preset_folder(name)
         config = read_config(folder)
-        pipe = cls.from_config(config, folder, encoders=encoders, dtype=dtype, check_hashes=check_hashes)
-        load_strictly(pipe._projections(), read_tensors(folder / PROJECTIONS), str(folder / PROJECTIONS))
+        pipe = cls.from_config(
+            config,
+            folder,
+            encoders=encoders,
+            options=(options or config.load).on(device, dtype),
+            as_trained=as_trained,
+            check_hashes=check_hashes,
+        )
+        if not config.is_untrained or (folder / PROJECTIONS).is_file():
+            pipe._load_trained()
+        return pipe
+
+    def _load_trained(self) -> None:
+        """Load what is ours from the model's folder, strictly."""
+        folder = self.folder
+        load_strictly(self._projections(), read_tensors(folder / PROJECTIONS), str(folder / PROJECTIONS))
         rows = read_tensors(folder / TOKEN_ROWS)
         check_names(set(rows), set(ROWS), str(folder / TOKEN_ROWS))
         for row_name in ROWS:
-            parameter = getattr(pipe.core, row_name)
+            parameter = getattr(self.core, row_name)
             if rows[row_name].shape != parameter.shape:
                 given, wanted = tuple(rows[row_name].shape), tuple(parameter.shape)
                 raise ValueError(f"{folder / TOKEN_ROWS}: {row_name} has the shape {given}, wanted {wanted}.")
             parameter.data.copy_(rows[row_name])
-        if config.has_adapter:
-            load_adapter(pipe.core, folder / ADAPTER)
-        return pipe.to(device)
+        if self.config.has_adapter:
+            load_adapter(self.core, folder / ADAPTER)
 
     @classmethod
     def from_config(
@@ -123,16 +140,21 @@ class AnyToAnyPipeline:
         folder: Path,
         *,
         encoders: Mapping[Modality, str] | None = None,
-        dtype: torch.dtype = torch.float32,
+        options: LoadOptions | None = None,
+        as_trained: bool = False,
         check_hashes: bool = True,
     ) -> AnyToAnyPipeline:
         """Load the frozen parts that a config refers to, seen from `folder`; what is ours starts untrained.
 
         An untrained model is the same every time, and the caller's random state stays as it was.
         """
+        if as_trained:
+            config = replace(config, untrained_inputs=(), untrained_outputs=())
+        options = options or config.load.on()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return cls._assemble(config, folder, _choose(config, encoders or {}), dtype, check_hashes=check_hashes)
+            pipe = cls._assemble(config, folder, _choose(config, encoders or {}), options, check_hashes=check_hashes)
+        return pipe.to(options.device)
 
     @classmethod
     def _assemble(
@@ -140,7 +162,7 @@ class AnyToAnyPipeline:
         config: PipelineConfig,
         folder: Path,
         chosen: Mapping[Modality, str],
-        dtype: torch.dtype,
+        options: LoadOptions,
         *,
         check_hashes: bool,
     ) -> AnyToAnyPipeline:
@@ -150,25 +172,33 @@ class AnyToAnyPipeline:
                 verify(reference, found)
             return found
 
-        model, tokenizer = load_language_model(part(config.core), CoreOptions(dtype=str(dtype).removeprefix("torch.")))
+        model, tokenizer = load_language_model(part(config.core), options.core)
         if config.chat.template is not None:
             tokenizer.chat_template = config.chat.template
         signals = SignalTokens(config.counts, inputs=tuple(chosen), has_marks=config.chat.has_marks)
-        core = LanguageCore(model, tokenizer, signals, stops=config.chat.stops)
-        placement = Placement(dtype=str(dtype).removeprefix("torch."))
+        is_placed = options.core.device_map is not None or options.core.quantisation is not None
+        core = LanguageCore(model, tokenizer, signals, stops=config.chat.stops, is_placed=is_placed)
+        if not is_placed:
+            core.to(options.device)
         decoders = {
-            modality: load_decoder(entry.kind, part(entry.reference), modality, entry.config, placement=placement)
+            modality: load_decoder(
+                entry.kind,
+                part(entry.reference),
+                modality,
+                entry.config,
+                placement=options.placement(modality),
+                repository=entry.reference.repository,
+            )
             for modality, entry in config.decoders.items()
         }
+        shapes = {modality: decoder.condition_shapes for modality, decoder in decoders.items()}
+        config = config.with_projections(core.width, shapes)
         inputs = {
             name: {m: InputProjection(c) for m, c in entry.projections.items()}
             for name, entry in config.encoders.items()
         }
-        outputs = {
-            m: ConditionProjection(entry.projections, decoders[m].condition_shapes)
-            for m, entry in config.decoders.items()
-        }
-        for name in dict.fromkeys(chosen.values()):
+        outputs = {m: ConditionProjection(entry.projections, shapes[m]) for m, entry in config.decoders.items()}
+        for name in _used(config, chosen).values():
             part(config.encoders[name].reference)
         pipe = cls(config, folder, core, decoders, inputs, outputs, chosen)
         pipe.all_input_projections.eval()
@@ -206,9 +236,10 @@ class AnyToAnyPipeline:
 
     def to(self, device: torch.device | str) -> AnyToAnyPipeline:
         """Move everything to a device."""
-        if torch.device(device) != self.device:
+        if torch.empty(0, device=device).device != self.device:
             self.encoders = self._load_encoders(device)
-        self.core.to(device)
+        if not self.core.is_placed:
+            self.core.to(device)
         self._projections().to(device)
         for decoder in self.decoders.values():
             decoder.to(device)
@@ -240,9 +271,10 @@ class AnyToAnyPipeline:
         return embeddings
 
     def drop_text_encoders(self) -> None:
-        """Free the decoders' text encoders, which replies do not need."""
-        for decoder in self.decoders.values():
-            decoder.drop_text_encoder()
+        """Free the decoders' text encoders, which replies do not need but where they are made from captions."""
+        for modality, decoder in self.decoders.items():
+            if self.bridge is None or modality not in self.bridge.makes:
+                decoder.drop_text_encoder()
 
     def __call__(
         self,
@@ -282,14 +314,27 @@ class AnyToAnyPipeline:
     def _load_encoders(self, device: torch.device | str) -> dict[Modality, Encoder]:
         """Load each chosen encoder once, onto a device; an encoder stays on the device that it was loaded on."""
         loaded: dict[str, Encoder] = {}
-        for name in dict.fromkeys(self.chosen.values()):
+        used = _used(self.config, self.chosen)
+        for name in dict.fromkeys(used.values()):
             entry = self.config.encoders[name]
             loaded[name] = load_encoder(entry.kind, entry.reference.resolve(self.folder), device)
-        return {modality: loaded[name] for modality, name in self.chosen.items()}
+        return {modality: loaded[name] for modality, name in used.items()}
 
     def _projections(self) -> nn.ModuleDict:
         """All that projections.safetensors holds, under the names that it has there."""
         return nn.ModuleDict({"input": self.all_input_projections, "output": self.output_projections})
+
+
+def _used(config: PipelineConfig, chosen: Mapping[Modality, str]) -> dict[Modality, str]:
+    """The chosen encoders that have trained projections, and so are of use."""
+    return {modality: name for modality, name in chosen.items() if modality not in config.untrained_inputs}
+
+
+def _bridge(config: PipelineConfig, reads: Collection[Modality]) -> Bridge | None:
+    """What stands in for untrained projections, where there are any."""
+    if not config.untrained_inputs and not config.untrained_outputs:
+        return None
+    return Bridge(tuple(m for m in config.decoders if m in config.untrained_outputs), frozenset(reads))
 
 
 def _question(messages: Messages) -> Any:

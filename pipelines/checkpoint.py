@@ -16,7 +16,9 @@ from torch import Tensor
 from encoders.modality import Modality
 from pipelines.chat_form import ChatForm
 from pipelines.decoders.base import DecoderConfig
-from pipelines.presets import PRESETS, hub_folder
+from pipelines.hub import hub_folder
+from pipelines.load_options import LoadOptions, read_load_options
+from pipelines.presets import PRESETS
 from pipelines.projections import InputProjectionConfig, OutputProjectionConfig
 
 FORMAT = "multimodal-studio/any-to-any"
@@ -28,18 +30,22 @@ HASHED = {".json", ".safetensors", ".txt", ".model"}  # what a part's behaviour 
 
 @dataclass(frozen=True)
 class Reference:
-    """Where a frozen part is: a path from the config's folder, `preset:NAME/PATH`, or a hub repository."""
+    """Where a frozen part is: a path from the config's folder, `preset:NAME/PATH`, or a hub repository.
+
+    `files` are those of the repository's files that the part needs (patterns); none stands for all of its weights.
+    """
 
     path: str | None = None
     repository: str | None = None
     revision: str | None = None
+    files: tuple[str, ...] = ()
     licence: str | None = None
     sha256: str | None = None
 
     def resolve(self, folder: Path) -> Path:
         """Find the part's folder, seen from the folder of the config. Raises ValueError if it is missing."""
         if self.repository is not None:
-            return hub_folder(self.repository, self.revision)
+            return hub_folder(self.repository, self.revision, self.files)
         if self.path is None:
             raise ValueError("A reference needs a path or a repository.")
         if self.path.startswith(PRESET_SCHEME):
@@ -87,18 +93,45 @@ class DecoderEntry:
 
 @dataclass(frozen=True)
 class PipelineConfig:
-    """The whole of a model's config.json. A modality's encoder is the first that reads it, unless another is chosen."""
+    """The whole of a model's config.json. A modality's encoder is the first that reads it, unless another is chosen.
+
+    Until a modality's projections are trained it is `untrained`: as an input the model is told of it in words, as an
+    output it is made from a caption. An untrained output may name no projections: they are found from its decoder.
+    """
 
     core: Reference
     encoders: Mapping[str, EncoderEntry] = field(default_factory=dict)
     decoders: Mapping[Modality, DecoderEntry] = field(default_factory=dict)
     has_adapter: bool = False
     chat: ChatForm = field(default_factory=ChatForm)
+    untrained_inputs: tuple[Modality, ...] = ()
+    untrained_outputs: tuple[Modality, ...] = ()
+    load: LoadOptions = field(default_factory=LoadOptions)
+
+    @property
+    def is_untrained(self) -> bool:
+        """Whether none of its projections is trained."""
+        inputs = {modality for entry in self.encoders.values() for modality in entry.projections}
+        return inputs <= set(self.untrained_inputs) and set(self.decoders) <= set(self.untrained_outputs)
 
     @property
     def counts(self) -> dict[Modality, int]:
         """The length of each output modality's signal run."""
         return {modality: entry.num_signals for modality, entry in self.decoders.items()}
+
+    def with_projections(
+        self, core_width: int, shapes: Mapping[Modality, Mapping[str, tuple[int, ...]]]
+    ) -> "PipelineConfig":
+        """Fill in the projections of the outputs that name none, from what their decoders take: name -> shape."""
+
+        def found(modality: Modality) -> dict[str, OutputProjectionConfig]:
+            return {
+                name: OutputProjectionConfig(core_width, shape[-1], num_queries=shape[0] if len(shape) > 1 else 1)
+                for name, shape in shapes[modality].items()
+            }
+
+        decoders = {m: replace(e, projections=e.projections or found(m)) for m, e in self.decoders.items()}
+        return replace(self, decoders=decoders)
 
     def encoder_of(self, modality: Modality) -> str | None:
         """The name of the encoder that serves a modality by default."""
@@ -144,7 +177,16 @@ class PipelineConfig:
                 outputs,
             )
         chat = ChatForm(**_fields(ChatForm, whole.get("chat", {}), "chat"))
-        return cls(_reference(whole["core"], "core"), encoders, decoders, bool(whole.get("has_adapter", False)), chat)
+        return cls(
+            _reference(whole["core"], "core"),
+            encoders,
+            decoders,
+            bool(whole.get("has_adapter", False)),
+            chat,
+            tuple(Modality(m) for m in whole.get("untrained_inputs", ())),
+            tuple(Modality(m) for m in whole.get("untrained_outputs", ())),
+            read_load_options(whole.get("load", {})),
+        )
 
 
 def read_config(folder: Path) -> PipelineConfig:
@@ -236,7 +278,8 @@ def _input_projection(values: Any, where: str) -> InputProjectionConfig:
 
 
 def _reference(values: Any, where: str) -> Reference:
-    return Reference(**_fields(Reference, values, f"{where}.reference"))
+    known = _fields(Reference, values, f"{where}.reference")
+    return Reference(**known | {"files": tuple(known.get("files", ()))})
 
 
 def _inside(folder: Path, root: Path) -> bool:

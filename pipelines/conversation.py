@@ -126,8 +126,12 @@ class Conversation:
             dialogue, notice = self._prompt(question, options)
             last = self._state.read(dialogue.items, self._embed)
             seed = draw_seed() if options.seed is None else options.seed
-            written = write_reply(self._state, last, options, self._outputs(options), seed, report)
+            bridge = self.pipe.bridge
+            captioned = () if bridge is None else bridge.makes
+            outputs = self._outputs(options)
+            written = write_reply(self._state, last, options, outputs, seed, report, captioned=captioned)
             parts, artefacts = make_media(self.pipe, written, options, seed, report)
+            notices = [notice, None if bridge is None else bridge.notice(question, parts)]
             reply = Reply(
                 text="\n".join(part.text for part in parts if isinstance(part, Text)),
                 parts=parts,
@@ -135,7 +139,7 @@ class Conversation:
                 seed=seed,
                 finish=written.finish,
                 costs=self.costs - costs,
-                notice=notice,
+                notice=" ".join(filter(None, notices)) or None,
             )
             report(ReplyDone(reply))
         except BaseException:
@@ -174,6 +178,8 @@ class Conversation:
             messages.append({"role": "assistant", "content": turn.answer})
         messages.append({"role": "user", "content": _to_parts(question)})
         core = self.pipe.core
+        if self.pipe.bridge is not None:
+            messages = self.pipe.bridge.phrase(messages, core.tokenizer)
         return encode_dialogue(messages, core.tokenizer, core.signals, add_generation_prompt=True)
 
     def _size(self, item: Item) -> int:

@@ -3,12 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+from pipelines.hub import hub_folder, is_repository
 
 PACKAGED = Path(__file__).parent / "presets"
-# Weights and their descriptions, and nothing that could run.
-DOWNLOADED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.md", "*.jinja")
 
 
 @dataclass(frozen=True)
@@ -47,20 +44,9 @@ def preset_folder(name: str | Path) -> Path:
     repository = preset.repository if preset is not None else str(name)
     if preset is None and Path(name).is_dir():
         return Path(name)
-    if repository is None or repository.count("/") != 1 or repository.startswith((".", "/", "~")):
+    if repository is None or not is_repository(repository):
         known = ", ".join(PRESETS)
         raise ValueError(
             f"No model {str(name)!r}; wanted a preset ({known}), a folder, or a hub repository (owner/name)."
         )
     return hub_folder(repository)
-
-
-def hub_folder(repository: str, revision: str | None = None) -> Path:
-    """Return the local copy of a hub repository's weights, downloading what is missing."""
-    try:
-        return Path(snapshot_download(repository, revision=revision, allow_patterns=list(DOWNLOADED)))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise ValueError(
-            f"The repository {repository!r} is neither on this machine nor can it be fetched; "
-            "connect to the network once, or give the folder of a copy."
-        ) from error

@@ -1,6 +1,6 @@
 """The making of one reply: the core writes all of it first, then the decoders make its media, in order."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from encoders.media import Audio, Media, Text, Video
 from encoders.modality import Modality
+from pipelines.bridge import Caption, CaptionStream
 from pipelines.decoders.base import MAX_SEED, DecodeOptions, DecodeStep
 from pipelines.events import Artefact, Event, MediaDone, MediaStarted, MediaStep, TextDelta
 from pipelines.options import GenerationOptions
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class MediaPart:
-    """A part of a reply that is to be made: its signal run, and for a video maybe that of its sound."""
+    """A part of a reply that is to be made: its signal run or caption, and for a video maybe that of its sound."""
 
-    run: SampledRun
-    sound: SampledRun | None = None
+    run: SampledRun | Caption
+    sound: SampledRun | Caption | None = None
 
 
 @dataclass(frozen=True)
@@ -42,16 +43,30 @@ class WrittenReply:
 
 
 def write_reply(
-    state: CoreState, last: Tensor, options: GenerationOptions, outputs: Sequence[Modality], seed: int, report: "Report"
+    state: CoreState,
+    last: Tensor,
+    options: GenerationOptions,
+    outputs: Sequence[Modality],
+    seed: int,
+    report: "Report",
+    *,
+    captioned: Collection[Modality] = (),
 ) -> WrittenReply:
     """Let the core write a reply, reporting its text as it comes.
 
-    A video's run that an audio run follows, with no text between, is one video with that sound.
+    The outputs that are `captioned` it asks for by captions between marks, the others by signal runs. A video that a
+    sound follows, with no text between, is one video with that sound.
     """
     ids: list[int] = []
     parts: list[str | MediaPart] = []
     stream = TextStream(state.core.tokenizer)
+    captions = CaptionStream([modality for modality in outputs if modality in captioned], options.max_media)
+    signalled = [modality for modality in outputs if modality not in captioned]
     finish: Literal["stop", "length"] = "length"
+
+    def hear(text: str) -> None:
+        for piece in captions.push(text):
+            add(piece) if isinstance(piece, str) else ask(piece)
 
     def add(text: str) -> None:
         is_new = not parts or isinstance(parts[-1], MediaPart)
@@ -60,22 +75,27 @@ def write_reply(
             parts[len(parts) - (0 if is_new else 1) :] = [text if is_new else f"{parts[-1]}{text}"]
             report(TextDelta(len(parts) - 1, text))
 
-    for written in write(state, last, options, outputs, seed):
+    def ask(run: SampledRun | Caption) -> None:
+        before = parts[-1] if parts else None
+        if run.modality is Modality.AUDIO and _is_silent_video(before):
+            assert isinstance(before, MediaPart)
+            parts[-1] = replace(before, sound=run)
+        else:
+            parts.append(MediaPart(run))
+
+    for written in write(state, last, options, signalled, seed):
         match written:
             case SampledId(id):
                 ids.append(id)
-                add(stream.push(id))
+                hear(stream.push(id))
             case SampledRun():
-                add(stream.flush())
+                hear(stream.flush())
+                add(captions.flush())
                 ids += written.ids
-                before = parts[-1] if parts else None
-                if written.modality is Modality.AUDIO and _is_silent_video(before):
-                    assert isinstance(before, MediaPart)
-                    parts[-1] = replace(before, sound=written)
-                else:
-                    parts.append(MediaPart(written))
+                ask(written)
             case Finish(reason):
-                add(stream.flush())
+                hear(stream.flush())
+                add(captions.flush())
                 finish = reason
     return WrittenReply(tuple(ids), tuple(parts), finish)
 
@@ -127,9 +147,9 @@ def make_media(
 
 
 def _decode(
-    pipe: "AnyToAnyPipeline", run: SampledRun, options: DecodeOptions, number: int, report: "Report"
+    pipe: "AnyToAnyPipeline", run: SampledRun | Caption, options: DecodeOptions, number: int, report: "Report"
 ) -> list[Media]:
-    """Make one run's samples."""
+    """Make the samples of one run, or of one caption."""
     decoder = pipe.decoders[run.modality]
     assert options.num_inference_steps is not None
     report(MediaStarted(number, run.modality, options.count, options.num_inference_steps))
@@ -137,10 +157,17 @@ def _decode(
     def on_step(step: DecodeStep) -> None:
         report(MediaStep(number, run.modality, step.sample, step.step, step.num_steps, step.preview))
 
-    with torch.no_grad():
-        project = pipe.output_projections[run.modality.value]
-        condition = project(run.states[None].float(), run.embeddings[None].float())
-    return decoder.decode(condition, options, on_step)
+    return decoder.decode(_condition(pipe, run), options, on_step)
+
+
+@torch.no_grad()
+def _condition(pipe: "AnyToAnyPipeline", run: SampledRun | Caption) -> Mapping[str, Tensor]:
+    """What a decoder is asked with: name -> (1, ...); of a caption, by the decoder's own text encoder."""
+    if isinstance(run, Caption):
+        return pipe.decoders[run.modality].condition([run.text])
+    project = pipe.output_projections[run.modality.value]
+    condition: Mapping[str, Tensor] = project(run.states[None].float(), run.embeddings[None].float())
+    return condition
 
 
 def _is_silent_video(part: str | MediaPart | None) -> bool:

@@ -49,7 +49,7 @@ def run(options: AlignInputsOptions, progress: Progress = no_progress) -> Iterat
             model,
             train,
             preview=lambda: preview_replies(model, shown),
-            save=lambda: save_parts(parts, stage.output),
+            save=lambda: save_parts(parts, stage.output, inputs=parts.inputs),
         ),
         stage,
     )

@@ -62,7 +62,7 @@ def run(options: AlignOutputsOptions, progress: Progress = no_progress) -> Itera
             model,
             train,
             preview=lambda: preview_signals(model, shown),
-            save=lambda: save_parts(parts, stage.output),
+            save=lambda: save_parts(parts, stage.output, outputs=parts.outputs),
         ),
         stage,
     )

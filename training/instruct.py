@@ -64,7 +64,7 @@ def run(options: InstructOptions, progress: Progress = no_progress) -> Iterator[
             model,
             train,
             preview=lambda: [*preview_replies(model, shown), *preview_signals(model, shown)],
-            save=lambda: save_parts(parts, stage.output),
+            save=lambda: save_parts(parts, stage.output, inputs=reads, outputs=makes),
         ),
         stage,
     )

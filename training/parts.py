@@ -3,8 +3,8 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from accelerate import PartialState
@@ -30,13 +30,18 @@ from training.prepare import Frozen
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """A model taken apart: what trains (core's rows, projections) and what is frozen, by modality."""
+    """A model taken apart: what trains (core's rows, projections) and what is frozen, by modality.
+
+    `untrained_inputs` and `untrained_outputs` are those whose projections no stage has trained before this one.
+    """
 
     pipe: AnyToAnyPipeline
     encoders: Mapping[Modality, Frozen[Encoder]]
     decoders: Mapping[Modality, Frozen[Decoder]]
     inputs: Mapping[Modality, InputProjection]
     outputs: Mapping[Modality, ConditionProjection]
+    untrained_inputs: tuple[Modality, ...] = ()
+    untrained_outputs: tuple[Modality, ...] = ()
 
     @property
     def core(self) -> LanguageCore:
@@ -58,9 +63,9 @@ def load_parts(options: StageOptions, *, encoder: str | None = None) -> Parts:
         raise ValueError(f"{folder} has no encoder {encoder!r}; it has: {', '.join(config.encoders) or 'none'}.")
     chosen = {} if encoder is None else dict.fromkeys(config.encoders[encoder].projections, encoder)
     if options.fresh or (options.init_from is None and not (folder / PROJECTIONS).is_file()):
-        pipe = AnyToAnyPipeline.from_config(config, folder, encoders=chosen)
+        pipe = AnyToAnyPipeline.from_config(config, folder, encoders=chosen, as_trained=True)
     else:
-        pipe = AnyToAnyPipeline.from_pretrained(folder, encoders=chosen)
+        pipe = AnyToAnyPipeline.from_pretrained(folder, encoders=chosen, as_trained=True)
     pipe.to(PartialState().device)
     names = {m: chosen.get(m) or config.encoder_of(m) for m in pipe.encoders if encoder is None or m in chosen}
     encoders = {
@@ -77,11 +82,22 @@ def load_parts(options: StageOptions, *, encoder: str | None = None) -> Parts:
         for modality, decoder in pipe.decoders.items()
     }
     inputs = {modality: _input(pipe, modality) for modality in encoders}
-    return Parts(pipe, encoders, decoders, inputs, {modality: _output(pipe, modality) for modality in decoders})
+    outputs = {modality: _output(pipe, modality) for modality in decoders}
+    return Parts(pipe, encoders, decoders, inputs, outputs, config.untrained_inputs, config.untrained_outputs)
 
 
-def save_parts(parts: Parts, output: Path) -> None:
-    """Write the model into the output folder, each file whole, the config last."""
+def save_parts(
+    parts: Parts, output: Path, *, inputs: Collection[Modality] = (), outputs: Collection[Modality] = ()
+) -> None:
+    """Write the model into the output folder, each file whole, the config last.
+
+    `inputs` and `outputs` are those whose projections were trained now; the config no longer calls them untrained.
+    """
+    parts.pipe.config = replace(
+        parts.pipe.config,
+        untrained_inputs=tuple(m for m in parts.untrained_inputs if m not in inputs),
+        untrained_outputs=tuple(m for m in parts.untrained_outputs if m not in outputs),
+    )
     parts.pipe.core.eval()
     output.mkdir(parents=True, exist_ok=True)
     aside = output.absolute().parent / f".{output.absolute().name}.{os.getpid()}"  # as deep: references are relative

@@ -7,6 +7,7 @@ from pathlib import Path
 import parts
 import pytest
 import torch
+from huggingface_hub import constants
 from torch import Tensor
 
 from encoders.modality import Modality
@@ -15,6 +16,7 @@ from pipelines.prompt import stop_ids
 from pipelines.text import encode_text
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+constants.HF_HUB_OFFLINE = True  # for this process, which has read its environment by now
 
 Script = Callable[[Sequence[int]], None]
 

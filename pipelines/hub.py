@@ -1,0 +1,83 @@
+"""Hub repositories on this machine: fetched once, resumed where a download broke off, and used only when whole."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, IncompleteSnapshotError, LocalEntryNotFoundError
+
+from pipelines.safe_folder import read_json
+
+# Weights and their descriptions, and nothing that could run.
+DOWNLOADED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.md", "*.jinja")
+
+
+def is_repository(name: str) -> bool:
+    """Whether a name has the form of a hub repository, `owner/name`."""
+    return name.count("/") == 1 and not name.startswith((".", "/", "~")) and not name.endswith("/")
+
+
+def find_part(name: str | Path) -> Path:
+    """Find a part by its folder or its hub repository. Raises ValueError that says what was looked for."""
+    if Path(name).is_dir():
+        return Path(name)
+    if not is_repository(str(name)):
+        raise ValueError(f"No folder {str(name)!r}; wanted a folder or a hub repository (owner/name).")
+    return hub_folder(str(name))
+
+
+def hub_folder(repository: str, revision: str | None = None, files: Sequence[str] = ()) -> Path:
+    """Return the local copy of a repository's files, fetching what is missing; `files` are patterns, none for all.
+
+    Raises ValueError that names the repository, what is missing of it, and how to get it.
+    """
+    try:
+        folder = Path(snapshot_download(repository, revision=revision, allow_patterns=list(files or DOWNLOADED)))
+    except IncompleteSnapshotError as error:
+        missing = missing_files(Path(error.snapshot_path), files)
+        raise ValueError(
+            f"The repository {repository!r} is only partly on this machine (missing: {', '.join(missing) or 'files'}), "
+            f"and the rest cannot be fetched now. {how_to_get(repository, revision, missing)}"
+        ) from error
+    except GatedRepoError as error:
+        raise ValueError(
+            f"The repository {repository!r} is given only to those who accept its terms: do so on its page on the hub, "
+            f"then run hf auth login. {how_to_get(repository, revision, files)}"
+        ) from error
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        needed = f" (needed: {', '.join(files)})" if files else ""
+        raise ValueError(
+            f"The repository {repository!r} is neither on this machine nor can it be fetched{needed}. "
+            f"{how_to_get(repository, revision, files)}"
+        ) from error
+    missing = missing_files(folder, files)
+    if missing:
+        raise ValueError(
+            f"The repository {repository!r} is only partly on this machine; missing: {', '.join(missing)}. "
+            f"{how_to_get(repository, revision, missing)}"
+        )
+    return folder
+
+
+def how_to_get(repository: str, revision: str | None, files: Sequence[str]) -> str:
+    """Say how a person fetches files; a download that broke off goes on where it was."""
+    command = " ".join(
+        [
+            f"hf download {repository}",
+            *([f"--revision {revision}"] if revision else []),
+            *(f"--include '{f}'" for f in files),
+        ]
+    )
+    return f"With a network, run: {command} (it goes on where it broke off); or give the folder of a copy."
+
+
+def missing_files(folder: Path, files: Sequence[str]) -> list[str]:
+    """Name what a folder lacks: files that were asked for, and files that an index of shards in it names."""
+    held = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    missing = [pattern for pattern in files if not any(fnmatch(name, pattern) for name in held)]
+    for index in sorted(name for name in held if name.endswith(".safetensors.index.json")):
+        shards = {str(shard) for shard in read_json(folder / index).get("weight_map", {}).values()}
+        beside = Path(index).parent
+        missing += sorted(name for shard in shards if (name := (beside / shard).as_posix()) not in held)
+    return missing
