@@ -2,7 +2,6 @@
 
 import json
 import re
-import sqlite3
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio.errors import StudioError
-from studio.store import Store
+from studio.store import Row, Store
 
 TITLE_CHARACTERS = 60
 UNTITLED = "New conversation"
@@ -116,7 +115,7 @@ class History:
             database.execute("DELETE FROM conversations WHERE id = ?", (conversation,))
 
 
-def _record(row: sqlite3.Row) -> ConversationRecord:
+def _record(row: Row) -> ConversationRecord:
     return ConversationRecord(row["id"], row["title"], row["preset"], row["updated"])
 
 

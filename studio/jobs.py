@@ -1,7 +1,6 @@
 """The job queue: work is written down first, done by one worker under a lease, and survives any interruption."""
 
 import json
-import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -10,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from studio.errors import Cancelled, StudioError
-from studio.store import Store
+from studio.store import Row, Store, Transaction
 
 LEASE_SECONDS = 30.0
 # A job that was interrupted runs again once; interrupted twice, it is taken to be what brings the worker down.
@@ -72,7 +71,8 @@ class JobQueue:
         job_id = job_id or uuid.uuid4().hex
         with self.store.transaction() as database:
             database.execute(
-                "INSERT INTO jobs (id, kind, payload, state, created) VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO jobs (position, id, kind, payload, state, created) "
+                "VALUES ((SELECT COALESCE(MAX(position), 0) + 1 FROM jobs), ?, ?, ?, ?, ?)",
                 (job_id, kind, json.dumps(payload), JobState.QUEUED, self.clock()),
             )
         return self.get(job_id)
@@ -146,7 +146,7 @@ class JobQueue:
         which = (JobState.RUNNING, worker_is_gone, now)
         with self.store.transaction() as database:
             database.execute(
-                f"UPDATE jobs SET state = ?, lease = NULL, finished = ? WHERE cancel_requested AND {expired}",
+                f"UPDATE jobs SET state = ?, lease = NULL, finished = ? WHERE cancel_requested = 1 AND {expired}",
                 (JobState.CANCELLED, now, *which),
             )
             database.execute(
@@ -207,7 +207,10 @@ class Lease:
         """Keep the newest preview of output number `slot`."""
         with self.queue.store.transaction() as database:
             self._hold(database)
-            database.execute("INSERT OR REPLACE INTO previews VALUES (?, ?, ?)", (self.job.id, slot, png))
+            database.execute(
+                "INSERT INTO previews VALUES (?, ?, ?) ON CONFLICT (job, slot) DO UPDATE SET png = excluded.png",
+                (self.job.id, slot, png),
+            )
 
     def finish(self, result: Mapping[str, Any], *, record: Callable[[], None] = lambda: None) -> None:
         """End the job well; what `record` writes to the same store is kept if and only if the job counts as done."""
@@ -228,12 +231,12 @@ class Lease:
             self._hold(database)
             self._end(database, JobState.CANCELLED)
 
-    def _hold(self, database: sqlite3.Connection) -> None:
+    def _hold(self, database: Transaction) -> None:
         if database.execute("SELECT 1 FROM jobs WHERE lease = ?", (self._token,)).fetchone() is None:
             raise LeaseLost
 
     def _end(
-        self, database: sqlite3.Connection, state: JobState, *, result: str | None = None, error: str | None = None
+        self, database: Transaction, state: JobState, *, result: str | None = None, error: str | None = None
     ) -> None:
         database.execute(
             "UPDATE jobs SET state = ?, lease = NULL, result = ?, error = ?, finished = ? WHERE lease = ?",
@@ -242,7 +245,7 @@ class Lease:
         database.execute("DELETE FROM previews WHERE job = ?", (self.job.id,))
 
 
-def _job(row: sqlite3.Row) -> Job:
+def _job(row: Row) -> Job:
     return Job(
         id=row["id"],
         kind=row["kind"],

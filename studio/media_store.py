@@ -4,7 +4,6 @@ import hashlib
 import os
 import re
 import shutil
-import sqlite3
 import tempfile
 import time
 import uuid
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from studio.errors import StudioError
-from studio.store import Store
+from studio.store import Row, Store
 
 if TYPE_CHECKING:
     from encoders.media import Media
@@ -58,13 +57,17 @@ class MediaStore:
 
     def find(self, content_hash: str) -> StoredMedia | None:
         """Return a file that decodes to this content, if the store holds one."""
-        row = self.store.row("SELECT * FROM media WHERE content_hash = ? ORDER BY created LIMIT 1", content_hash)
+        row = self.store.row(
+            "SELECT * FROM media WHERE content_hash = ? ORDER BY is_stored DESC, created LIMIT 1", content_hash
+        )
         return None if row is None else _stored(row)
 
     def path(self, media_id: str) -> Path:
         """Return where the file of a known id lies."""
         stored = self.get(media_id)
         path = self._place(stored.id, stored.suffix)
+        if not path.is_file():
+            path = self._left_in_place(stored) or path
         if not path.is_file():
             raise StudioError(
                 "This file is missing from the studio's media folder. Restore the folder, or make it again."
@@ -96,8 +99,9 @@ class MediaStore:
             self._move(written, self._place(stored.id, stored.suffix))
         with self.store.transaction() as database:
             database.execute(
-                "INSERT OR IGNORE INTO media VALUES (?, ?, ?, ?, ?, ?)",
-                (stored.id, stored.modality, stored.content_hash, stored.suffix, stored.num_bytes, time.time()),
+                "INSERT INTO media (id, modality, content_hash, suffix, num_bytes, created) VALUES (?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET is_stored = ?, suffix = excluded.suffix",
+                (stored.id, stored.modality, stored.content_hash, stored.suffix, stored.num_bytes, time.time(), True),
             )
         return stored, content
 
@@ -140,6 +144,14 @@ class MediaStore:
     def _place(self, media_id: str, suffix: str) -> Path:
         return self._media / media_id[:2] / f"{media_id}{suffix}"
 
+    def _left_in_place(self, stored: StoredMedia) -> Path | None:
+        """Return a file of the person's own that holds this medium, as far as its size tells."""
+        for row in self.store.rows("SELECT path FROM files WHERE media = ? ORDER BY path", stored.id):
+            path = Path(row["path"])
+            if path.is_file() and path.stat().st_size == stored.num_bytes:
+                return path
+        return None
+
     def _move(self, written: Path, target: Path) -> None:
         """Put a finished file in its place so that a reader sees all of it or nothing, even after a power cut."""
         target.parent.mkdir(exist_ok=True)
@@ -153,5 +165,5 @@ def _hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _stored(row: sqlite3.Row) -> StoredMedia:
+def _stored(row: Row) -> StoredMedia:
     return StoredMedia(row["id"], row["modality"], row["content_hash"], row["suffix"], row["num_bytes"])

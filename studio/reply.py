@@ -142,7 +142,8 @@ class ReplyMaker:
         stored, _ = self._media.add(event.media, metadata=recipe.metadata())
         with self._media.store.transaction() as database:
             database.execute(
-                "INSERT OR IGNORE INTO recipes VALUES (?, ?, ?)", (stored.id, recipe.to_json(), time.time())
+                "INSERT INTO recipes VALUES (?, ?, ?) ON CONFLICT (media) DO NOTHING",
+                (stored.id, recipe.to_json(), time.time()),
             )
         self.made[event.part, event.sample] = {"type": stored.modality, "media": stored.id}
         self._listener.emit(
