@@ -1,7 +1,7 @@
-"""Text and images into one space with any CLIP that open_clip can build.
+"""Text and images into one space with any CLIP that open_clip can build, from any layout that CLIPs are published in.
 
-A folder is in open_clip's own format, so that stock `open_clip.create_model_and_transforms("local-dir:FOLDER")` and
-`open_clip.get_tokenizer("local-dir:FOLDER")` load it too:
+A folder of ours is in open_clip's own format, so that stock `open_clip.create_model_and_transforms("local-dir:FOLDER")`
+and `open_clip.get_tokenizer("local-dir:FOLDER")` load it too:
 
     open_clip_config.json          {"model_cfg": {embed_dim, vision_cfg, text_cfg}, "preprocess_cfg": {mean, std, ...}}
     open_clip_model.safetensors    the weights
@@ -21,11 +21,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from encoders.base import Features, batch_modality
+from encoders.clip_files import (
+    CONFIG_NAME,
+    WEIGHTS_NAME,
+    read_clip_by_name,
+    read_clip_checkpoint,
+    read_clip_folder,
+    read_clip_repository,
+)
+from encoders.clip_parts import ClipParts, create_clip
 from encoders.imagebind_config import CLIP_MEAN, CLIP_STD, TokenKind
 from encoders.media import Image, Media, Text
 from encoders.modality import Modality
 
-CONFIG_NAME = "open_clip_config.json"
+__all__ = ["CLIPEncoder", "ClipPixels", "clip_tokenizer", "create_clip", "save_clip", "tiny_clip_config"]
+
 IMAGE_GRID = 4
 
 
@@ -42,16 +52,15 @@ class CLIPEncoder:
     """A CLIP with its transform and tokenizer. `encode` runs item by item, so that no batch can change a result.
 
     `token_kind` "patches": an image is its class token and a `image_grid` x `image_grid` pooled grid of patches after
-    the last LayerNorm, and text has no tokens, only a pooled vector; "pooled": one vector an item.
+    the last LayerNorm, and text has no tokens, only a pooled vector; the mean of all patches stands for the class token
+    of a tower that has none, as a ResNet. "pooled": one vector an item. Without a tokenizer it reads images only.
     """
-
-    modalities = frozenset({Modality.TEXT, Modality.IMAGE})
 
     def __init__(
         self,
         model: nn.Module,
         transform: Callable[[PILImage.Image], Tensor],
-        tokenize: Callable[[list[str]], Tensor],
+        tokenize: Callable[[list[str]], Tensor] | None,
         *,
         token_kind: TokenKind = "patches",
         image_grid: int = IMAGE_GRID,
@@ -69,38 +78,60 @@ class CLIPEncoder:
         blank = self._image_features(torch.zeros(1, 3, height, width, device=self.device))
         self.pooled_width = blank.pooled.shape[-1]
         self.width = blank.tokens.shape[-1]
-        self.num_tokens: Mapping[Modality, int] = {
-            Modality.TEXT: 1 if token_kind == "pooled" else 0,
-            Modality.IMAGE: blank.tokens.shape[1],
-        }
+        counts = {Modality.IMAGE: blank.tokens.shape[1]}
+        if tokenize is not None:
+            counts = {Modality.TEXT: 1 if token_kind == "pooled" else 0, **counts}
+        self.num_tokens: Mapping[Modality, int] = counts
+        self.modalities = frozenset(counts)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: Path | str,
+        tag: str | None = None,
+        *,
+        revision: str | None = None,
+        device: torch.device | str = "cpu",
+        token_kind: TokenKind = "patches",
+    ) -> "CLIPEncoder":
+        """Load a CLIP by what it is called: a folder, a repository ("owner/name"), or open_clip's name with a tag.
+
+        Raises ValueError that says what there is, or which file of which repository is not at hand and how to get it.
+        """
+        repository = str(name).removeprefix("hf-hub:")
+        if Path(name).is_dir():
+            parts = read_clip_folder(name)
+        elif repository.count("/") == 1 and not repository.startswith((".", "/", "~")):
+            parts = read_clip_repository(repository, revision=revision)
+        else:
+            parts = read_clip_by_name(str(name), tag)
+        return cls._of(parts, device=device, token_kind=token_kind)
 
     @classmethod
     def from_folder(
         cls, folder: Path | str, *, device: torch.device | str = "cpu", token_kind: TokenKind = "patches"
     ) -> "CLIPEncoder":
-        """Load a folder in open_clip's format. Raises ValueError if its config or its weights are missing."""
-        folder = Path(folder)
-        if not (folder / CONFIG_NAME).is_file():
-            raise ValueError(f"No {CONFIG_NAME} in the CLIP folder '{folder.name}'. Save a model with save_clip first.")
-        if not any(folder.glob("*.safetensors")):
-            raise ValueError(f"No weights (*.safetensors) in the CLIP folder '{folder.name}'.")
-        return cls._open(f"local-dir:{folder}", None, device=device, token_kind=token_kind)
+        """Load a folder in open_clip's, Hugging Face's or OpenAI's layout. Raises ValueError if it is not whole or safe."""
+        return cls._of(read_clip_folder(folder), device=device, token_kind=token_kind)
 
     @classmethod
-    def from_name(
-        cls, name: str, pretrained: str | None, *, device: torch.device | str = "cpu", token_kind: TokenKind = "patches"
+    def from_checkpoint(
+        cls,
+        path: Path | str,
+        config: Mapping[str, Any] | str | None = None,
+        *,
+        device: torch.device | str = "cpu",
+        token_kind: TokenKind = "patches",
     ) -> "CLIPEncoder":
-        """Load one of open_clip's own models, as "ViT-B-32" with "laion2b_s34b_b79k", or "hf-hub:..." with None."""
-        return cls._open(name, pretrained, device=device, token_kind=token_kind)
+        """Load one file: of OpenAI's without a config, else with open_clip's model config or its name for one.
+
+        Raises ValueError naming the tensors that are missing, extra or of another shape.
+        """
+        return cls._of(read_clip_checkpoint(path, config), device=device, token_kind=token_kind)
 
     @classmethod
-    def _open(
-        cls, name: str, pretrained: str | None, *, device: torch.device | str, token_kind: TokenKind
-    ) -> "CLIPEncoder":
-        import open_clip  # heavy: it loads timm and torchvision
-
-        model, _, transform = open_clip.create_model_and_transforms(name, pretrained=pretrained, pretrained_text=False)
-        return cls(model, transform, open_clip.get_tokenizer(name), token_kind=token_kind, device=device)
+    def _of(cls, parts: ClipParts, *, device: torch.device | str, token_kind: TokenKind) -> "CLIPEncoder":
+        return cls(parts.model, parts.transform, parts.tokenize, token_kind=token_kind, device=device)
 
     def encode(self, batch: Sequence[Media]) -> Features:
         """Encode a batch of one modality: tokens (B, num_tokens, width), pooled (B, D) of unit norm."""
@@ -112,6 +143,7 @@ class CLIPEncoder:
 
     def _one(self, media: Media) -> Features:
         if isinstance(media, Text):
+            assert self._tokenize
             return self._text_features(self._tokenize([media.text]).to(self.device))
         assert isinstance(media, Image)
         picture = PILImage.fromarray(media.to_uint8())
@@ -123,13 +155,22 @@ class CLIPEncoder:
         if self.token_kind == "pooled":
             pooled = F.normalize(self.model.encode_image(pixels), dim=-1)
             return Features(tokens=pooled[:, None], pooled=pooled)
-        output = self.model.visual.forward_intermediates(
-            pixels, indices=1, normalize_intermediates=True, output_extra_tokens=True
+        visual = self.model.visual
+        # timm's towers without a class token refuse to be asked for one; open_clip's own do not.
+        trunk = getattr(visual, "trunk", None)
+        output = visual.forward_intermediates(
+            pixels,
+            indices=1,
+            normalize_intermediates=True,
+            output_extra_tokens=trunk is None or getattr(trunk, "num_prefix_tokens", 0) > 0,
         )
-        if "image_intermediates_prefix" not in output:
-            raise ValueError("This CLIP's image tower has no class token; use token_kind 'pooled'.")
-        grid = F.adaptive_avg_pool2d(output["image_intermediates"][-1], self.image_grid)
-        tokens = torch.cat([output["image_intermediates_prefix"][-1], grid.flatten(2).mT], dim=1)
+        patches = output["image_intermediates"][-1]
+        if "image_intermediates_prefix" in output:
+            first = output["image_intermediates_prefix"][-1]
+        else:
+            first = patches.mean(dim=(2, 3))[:, None]
+        grid = F.adaptive_avg_pool2d(patches, self.image_grid)
+        tokens = torch.cat([first, grid.flatten(2).mT], dim=1)
         return Features(tokens=tokens, pooled=F.normalize(output["image_features"], dim=-1))
 
     @torch.no_grad()
@@ -152,14 +193,6 @@ def tiny_clip_config(vocab_size: int) -> dict[str, Any]:
             "tokenizer_kwargs": {"split_special_tokens": True},
         },
     }  # fmt: skip
-
-
-def create_clip(model_config: Mapping[str, Any]) -> nn.Module:
-    """Return an untrained open_clip model of that config."""
-    from open_clip.model import CLIP
-
-    model: nn.Module = CLIP(**model_config)
-    return model
 
 
 def clip_tokenizer(tokenizer_json: Path | str) -> Any:
@@ -200,5 +233,5 @@ def save_clip(
     config = {"model_cfg": dict(model_config), "preprocess_cfg": preprocess}
     (folder / CONFIG_NAME).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     state = {name: tensor.detach().cpu().to(dtype).contiguous() for name, tensor in model.state_dict().items()}
-    save_file(state, folder / "open_clip_model.safetensors")
+    save_file(state, folder / WEIGHTS_NAME)
     return folder

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from encoders.imagebind_config import ImageBindConfig
 from encoders.imagebind_model import ImageBind
-from encoders.weights import find_weights, floats, load_strictly, read_weights, some
+from encoders.weights import find_weights, floats, load_strictly, read_json, read_weights, some
 
 CONFIG_NAME, WEIGHTS_NAME = "config.json", "model.safetensors"
 RELEASED_NAMES = ("imagebind_huge.safetensors", "imagebind_huge.pth")
@@ -33,7 +33,7 @@ def read_imagebind(folder: Path | str) -> ImageBind:
             f"save_imagebind writes them, or one of {', '.join(RELEASED_NAMES)}. {HOW_TO_GET_IT}"
         )
     if (folder / CONFIG_NAME).is_file():
-        values = json.loads((folder / CONFIG_NAME).read_text(encoding="utf-8"))
+        values = read_json(folder / CONFIG_NAME)
         is_released = "out_embed_dim" in values
         config = ImageBindConfig.from_released(values) if is_released else ImageBindConfig.from_dict(values)
     elif path.name in RELEASED_NAMES:

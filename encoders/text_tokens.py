@@ -2,7 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
@@ -12,7 +15,38 @@ from encoders.imagebind_config import TextConfig
 
 Encode = Callable[[str], list[int]]
 
+CLIP_VOCAB_SIZE = 49408
 
+
+class Rows(Protocol):
+    """The rows of ids that a text tower reads."""
+
+    @property
+    def context_length(self) -> int:
+        """Return the length of a row."""
+        ...
+
+    @property
+    def start_id(self) -> int:
+        """Return the id put before each text."""
+        ...
+
+    @property
+    def end_id(self) -> int:
+        """Return the id put after each text."""
+        ...
+
+
+@dataclass(frozen=True)
+class ClipRows:
+    """The rows of CLIP's own vocabulary, whose last two ids start and end a text."""
+
+    context_length: int = 77
+    start_id: int = CLIP_VOCAB_SIZE - 2
+    end_id: int = CLIP_VOCAB_SIZE - 1
+
+
+@cache
 def clip_encode() -> Encode:
     """Return CLIP's byte-pair encoding, with its cleaning and lower case; a control token that is typed stays text.
 
@@ -43,7 +77,7 @@ def file_encode(path: Path, config: TextConfig) -> Encode:
     return lambda text: tokenizer.encode(text, add_special_tokens=False).ids
 
 
-def text_batch(texts: Sequence[str], encode: Encode, config: TextConfig) -> Tensor:
+def text_batch(texts: Sequence[str], encode: Encode, config: Rows) -> Tensor:
     """Return (B, context_length) int64: start, tokens, end, zeros; a long text is cut before its end."""
     ids = torch.zeros(len(texts), config.context_length, dtype=torch.int64)
     for row, text in zip(ids, texts, strict=True):

@@ -5,6 +5,7 @@ import pickle
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -50,6 +51,17 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
     return _tensors(_unpickled(path), path)
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object. Raises ValueError that names the file."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} does not hold a JSON object.")
+    return values
+
+
 def floats(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Empty `state` into new memory, half precision as float32; counters stay whole numbers.
 
@@ -91,7 +103,7 @@ def some(names: Sequence[str]) -> str:
 
 
 def _read_split(index: Path) -> dict[str, Tensor]:
-    weight_map = json.loads(index.read_text(encoding="utf-8")).get("weight_map", {})
+    weight_map = read_json(index).get("weight_map", {})
     state: dict[str, Tensor] = {}
     for name in sorted(set(weight_map.values())):
         if Path(name).name != name:

@@ -108,14 +108,27 @@ def test_sounds_are_refused(encoder: CLIPEncoder) -> None:
         encoder.encode([Audio(torch.zeros(1, 10), 16000)])
 
 
-def test_a_folder_without_its_files_says_which_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"No open_clip_config\.json in the CLIP folder"):
-        CLIPEncoder.from_folder(tmp_path)
-    (tmp_path / "open_clip_config.json").write_text("{}")
-    with pytest.raises(ValueError, match="No weights"):
-        CLIPEncoder.from_folder(tmp_path)
+def test_a_tower_without_a_class_token_gives_the_mean_of_its_patches_and_a_grid() -> None:
+    """As a ResNet, or one of timm's."""
+    text = small_config(300)["text_cfg"] | {"vocab_size": 300, "hf_tokenizer_name": None}
+    resnet = {"image_size": 64, "layers": [1, 1, 1, 1], "width": 8, "patch_size": None}
+    timm = {"image_size": 64, "timm_model_name": "fastvit_mci0"}
+    for vision, width in ((resnet, 256), (timm, 512)):
+        model: Any = create_clip({"embed_dim": 32, "vision_cfg": vision, "text_cfg": text})
+        encoder = CLIPEncoder(model, lambda picture: torch.rand(3, 64, 64), None)
+        features = encoder.encode(images(1))
+        assert features.tokens.shape == (1, 17, width)
+        assert features.pooled.shape == (1, 32)
+        pixels = torch.rand(1, 3, 64, 64)
+        grid = model.visual.forward_intermediates(pixels, indices=1, normalize_intermediates=True)
+        made = encoder._image_features(pixels)
+        torch.testing.assert_close(made.tokens[:, 0], grid["image_intermediates"][-1].mean(dim=(2, 3)))
+        torch.testing.assert_close(made.pooled, model.encode_image(pixels, normalize=True))
 
 
-def test_one_of_open_clips_own_models_works_by_name() -> None:
-    encoder = CLIPEncoder.from_name("RN50", None, token_kind="pooled")
-    assert encoder.encode(images(1)).tokens.shape == (1, 1, 1024)
+def test_without_a_tokenizer_only_images_are_read() -> None:
+    config = small_config(300)
+    encoder = CLIPEncoder(create_clip(config), lambda picture: torch.zeros(3, 64, 64), None)
+    assert encoder.modalities == {Modality.IMAGE}
+    with pytest.raises(ValueError, match="cannot read text; it reads: image"):
+        encoder.encode([Text("a")])
