@@ -39,6 +39,7 @@ class OutputProjectionConfig:
     num_queries: int
     hidden: int = 512
     layers: int = 4
+    num_heads: int = NUM_HEADS
 
 
 class InputProjection(nn.Module):
@@ -91,7 +92,7 @@ class OutputProjection(nn.Module):
         super().__init__()
         self.config = config
         self.fc = nn.Linear(config.core_width, config.hidden)
-        self.tfm = _transformer(config.hidden, config.layers)
+        self.tfm = _transformer(config.hidden, config.layers, config.num_heads)
         self.model = nn.Linear(config.hidden, config.out_width)
         # A zero start, as in NExT-GPT's 2024 code, makes all the queries the same for ever.
         self.query_embs = nn.Parameter(torch.randn(1, config.num_queries, config.hidden))
@@ -134,10 +135,10 @@ class ConditionProjection(nn.Module):
         }
 
 
-def _transformer(width: int, layers: int) -> nn.Transformer:
+def _transformer(width: int, layers: int, num_heads: int) -> nn.Transformer:
     """Build the stock pre-norm transformer, its encoder without nested tensors, which would need post-norm."""
     options = {
-        "nhead": NUM_HEADS,
+        "nhead": num_heads,
         "dim_feedforward": 4 * width,
         "dropout": 0.0,
         "batch_first": True,

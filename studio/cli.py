@@ -1,4 +1,4 @@
-"""The command line: chat, evaluate, replay, presets, train, serve. Nothing heavy is imported here."""
+"""The command line: chat, evaluate, replay, presets, train, import, serve. Nothing heavy is imported here."""
 
 import functools
 import json
@@ -10,6 +10,7 @@ from typing import Annotated, ParamSpec, TypeVar
 
 import typer
 
+from studio import importing
 from studio.errors import Cancelled, StudioError
 from studio.options import OUTPUTS, DecodeChoice, ReplyOptions, draw_seed
 from studio.terminal import Terminal
@@ -35,7 +36,9 @@ train_app = typer.Typer(
     no_args_is_help=True,
 )
 app.add_typer(presets_app, name="presets")
+import_app = typer.Typer(help="Bring in published checkpoints.", no_args_is_help=True)
 app.add_typer(train_app, name="train")
+app.add_typer(import_app, name="import")
 
 
 def _helpful(command: Callable[P, R]) -> Callable[P, R]:
@@ -185,6 +188,9 @@ def _add_stage(name: str, module: str, summary: str) -> None:
 _add_stage("align-inputs", "training.align_inputs", "Stage 1: show the language core what the encoders see and hear.")
 _add_stage("align-outputs", "training.align_outputs", "Stage 2: let its signal tokens steer the decoders.")
 _add_stage("instruct", "training.instruct", "Stage 3: teach it to hold conversations.")
+
+
+import_app.command("nextgpt")(_helpful(importing.import_nextgpt))
 
 
 @app.command()

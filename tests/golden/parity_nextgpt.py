@@ -1,81 +1,104 @@
-"""NExT-GPT: the released projections of its first version, and the projectors of its October 2024 code."""
+"""NExT-GPT: the released projections of its first version, and the projectors of its October 2024 code.
+
+Each fixture is imported as a checkpoint would be, beside the rows of a small random core, and read back.
+"""
 
 import json
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+import nextgpt_checkpoint as published
+import parts
 import torch
 from parity import Compared
 from safetensors.torch import load_file
 from torch import Tensor
+from transformers import LlamaConfig, LlamaForCausalLM
 
-from pipelines.projections import InputProjection, InputProjectionConfig, OutputProjection, OutputProjectionConfig
+from encoders.modality import Modality
+from pipelines.checkpoint import PROJECTIONS, load_strictly, read_config, read_tensors
+from pipelines.pretrained.nextgpt import NextGPTImport, import_nextgpt
+from pipelines.projections import ConditionProjection, InputProjection
 
 PREFIX = ("nextgpt_v0", "nextgpt_v15")
-PREFIXES = {
-    "image": ("gen_text_hidden_fcs.0.", "mm_output_img_projector."),
-    "video": ("gen_text_hidden_fcs_video.0.", "mm_output_vid_projector."),
-    "audio": ("gen_text_hidden_fcs_audio.0.", "mm_output_aud_projector."),
-}  # fmt: skip
-RENAMED = {"in_fc.": "fc.", "out_fc.": "model."}
+MLP = "mm_input_projector_mlp."  # the fixture's own name for a second input projection
+INPUT = "mm_input_projector."
+OUTPUTS = (Modality.IMAGE, Modality.AUDIO, Modality.VIDEO)
 
 
 @torch.no_grad()
 def compare(folder: Path) -> Iterator[Compared]:
-    """Run both projections on the recorded inputs."""
+    """Import the fixture, run what was imported on the recorded inputs, and look into the output projections."""
     weights, recorded = load_file(folder / "weights.safetensors"), load_file(folder / "io.safetensors")
     sizes = json.loads((folder / "config.json").read_text())
-    for modality, prefixes in PREFIXES.items():
-        values = {key.removeprefix(p): v for key, v in weights.items() for p in prefixes if key.startswith(p)}
-        for theirs, ours in RENAMED.items():
-            values = {ours + k.removeprefix(theirs) if k.startswith(theirs) else k: v for k, v in values.items()}
-        yield from _output(modality, values, recorded)
-    if "out.llama_proj" in recorded:
-        values = {k.removeprefix("llama_proj."): v for k, v in weights.items() if k.startswith("llama_proj.")}
-        core_width, width = values["weight"].shape
-        made = _input(InputProjectionConfig(width, core_width, "linear"), values, recorded["in.imagebind_embedding"])
-        yield "out.llama_proj", made, recorded["out.llama_proj"]
-    if "out.input_mlp" in recorded:
-        start = "mm_input_projector_mlp.layer."
-        values = {k.removeprefix(start): v for k, v in weights.items() if k.startswith(start)}
-        config = InputProjectionConfig(sizes["imagebind_dim"], sizes["llm_hidden"], "mlp")
-        yield (
-            "out.input_mlp",
-            _input(config, values, recorded["in.imagebind_embedding"])[:, 0],
-            recorded["out.input_mlp"],
+    plain = {name: value for name, value in weights.items() if not name.startswith(MLP)}
+    inputs, outputs = _imported(plain, sizes)
+    for modality, projection in outputs.items():
+        name = modality.value
+        states, embeddings = recorded[f"in.{name}_hidden"], recorded[f"in.{name}_token_embedding"]
+        inner: Any = projection.projections["prompt_embeds"]
+        read = inner.fc(states + embeddings)
+        made = {f"mid.{name}_fc": read, f"mid.{name}_encoder_memory": inner.tfm.encoder(read)}
+        made[f"out.{name}"] = projection(states, embeddings)["prompt_embeds"]
+        yield from ((key, value, recorded[key]) for key, value in made.items() if key in recorded)
+    for key, given in (("out.llama_proj", "in.imagebind_embedding"), ("out.input_group", "in.imagebind_patches")):
+        if key in recorded:
+            tokens = recorded[given]
+            yield key, inputs(tokens if tokens.ndim == 3 else tokens[:, None]), recorded[key]
+    if any(name.startswith(MLP) for name in weights):
+        plain = {name: value for name, value in weights.items() if not name.startswith(INPUT)}
+        mlp, _ = _imported({name.replace(MLP, INPUT): value for name, value in plain.items()}, sizes)
+        yield "out.input_mlp", mlp(recorded["in.imagebind_embedding"][:, None])[:, 0], recorded["out.input_mlp"]
+
+
+def _imported(
+    weights: Mapping[str, Tensor], sizes: Mapping[str, Any]
+) -> tuple[InputProjection, Mapping[Modality, ConditionProjection]]:
+    """Import projections with a small random core, and read them back: the images' input projection, the outputs."""
+    tokenizer = parts.core_tokenizer()
+    width = int(sizes["llm_hidden"])
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=width, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1
+    )
+    core = LlamaForCausalLM(config)
+    counts = {modality: int(sizes[modality.value]["tokens"]) for modality in OUTPUTS}
+    is_legacy = "llama_proj.weight" in weights
+    rows = published.grown(core, sum(counts.values()) + 2 * is_legacy)
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        core.save_pretrained(home / "core")
+        tokenizer.save_pretrained(home / "core")
+        prefix = "llama_model." if is_legacy else ""
+        torch.save({**weights, **{prefix + key: value for key, value in rows.items()}}, home / "pytorch_model.pt")
+        options = NextGPTImport(
+            sources=(home / "pytorch_model.pt",),
+            base=str(home / "core"),
+            output=home / "imported",
+            encoder=str(home / "core"),  # nobody looks at these parts
+            decoders=dict.fromkeys(OUTPUTS, str(home / "core")),
+            counts=counts,
+            group_heads=int(sizes["group"]["num_heads"][0]) if "group" in sizes else int(sizes["nhead"]),
+            output_heads=int(sizes["nhead"]),
+            checks_parts=False,
         )
-    if "out.input_group" in recorded:
-        start = "mm_input_projector."
-        values = {k.removeprefix(start): v for k, v in weights.items() if k.startswith(start)}
-        config = InputProjectionConfig(
-            sizes["imagebind_dim"],
-            sizes["llm_hidden"],
-            "group",
-            hidden=sizes["proj_hidden"],
-            num_heads=sizes["nhead"],
-            depths=tuple(sizes["group"]["depths"]),
-            num_group_tokens=tuple(sizes["group"]["num_group_tokens"]),
-            num_output_groups=tuple(sizes["group"]["num_output_groups"]),
-        )
-        yield "out.input_group", _input(config, values, recorded["in.imagebind_patches"]), recorded["out.input_group"]
+        for _ in import_nextgpt(options):
+            pass
+        return _read(home / "imported")
 
 
-def _input(config: InputProjectionConfig, values: dict[str, Tensor], given: Tensor) -> Tensor:
-    projection = InputProjection(config).eval()
-    projection.layer.load_state_dict(values, strict=True)
-    return projection(given if given.ndim == 3 else given[:, None])
+def _read(folder: Path) -> tuple[InputProjection, Mapping[Modality, ConditionProjection]]:
+    config, tensors = read_config(folder), read_tensors(folder / PROJECTIONS)
 
+    def cut(prefix: str) -> dict[str, Tensor]:
+        return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
-def _output(modality: str, values: dict[str, Tensor], recorded: dict[str, Tensor]) -> Iterator[Compared]:
-    queries, fc, out = values["query_embs"], values["fc.weight"], values["model.weight"]
-    layers = len({key.split(".")[3] for key in values if key.startswith("tfm.encoder.layers.")})
-    config = OutputProjectionConfig(fc.shape[1], len(out), queries.shape[1], fc.shape[0], layers)
-    projection = OutputProjection(config).eval()
-    projection.load_state_dict(values, strict=True)
-    states, embeddings = recorded[f"in.{modality}_hidden"], recorded[f"in.{modality}_token_embedding"]
-    read = projection.fc(states + embeddings)
-    mids = {"fc": read, "encoder_memory": projection.tfm.encoder(read)}
-    for name, value in mids.items():
-        if f"mid.{modality}_{name}" in recorded:
-            yield f"mid.{modality}_{name}", value, recorded[f"mid.{modality}_{name}"]
-    yield f"out.{modality}", projection(states, embeddings), recorded[f"out.{modality}"]
+    inputs = InputProjection(config.encoders["imagebind"].projections[Modality.IMAGE])
+    load_strictly(inputs, cut("input.imagebind.image."), str(folder))
+    outputs = {}
+    for modality, entry in config.decoders.items():
+        shapes = {name: (one.num_queries, one.out_width) for name, one in entry.projections.items()}
+        outputs[modality] = ConditionProjection(entry.projections, shapes).eval()
+        load_strictly(outputs[modality], cut(f"output.{modality.value}."), str(folder))
+    return inputs.eval(), outputs
