@@ -74,6 +74,11 @@ class MediaStore:
             )
         return path
 
+    def stored_path(self, media_id: str) -> Path:
+        """Return where the studio's own file of a known id lies, or would."""
+        stored = self.get(media_id)
+        return self._place(stored.id, stored.suffix)
+
     def add(self, media: "Media", *, metadata: Mapping[str, str] | None = None) -> "tuple[StoredMedia, Media]":
         """Write media in the studio's own formats; return the record and the content as it reads back from the file.
 
