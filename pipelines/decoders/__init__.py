@@ -4,9 +4,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipelines.decoders.loading import check_model_index, load_decoder
+    from pipelines.decoders.loading import load_decoder
 
-__all__ = ["check_model_index", "load_decoder"]
+__all__ = ["load_decoder"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import Any
 
 import torch
@@ -39,15 +40,15 @@ def encode(
     """Encode B captions as calling the pipeline with `arguments` would: two of name -> (B, ...), on the CPU.
 
     The second is of what the pipeline steers away from, under the same names; it is empty where the pipeline has a
-    way of its own. Embeddings are cut or filled up with zeros to `length`, and are zero where a mask says that no
-    caption is, which changes nothing for who looks at the mask.
+    way of its own. Embeddings are cut or filled up with zeros to `length`, and a caption's are zero where its mask says
+    that it has ended, which changes nothing for who looks at the mask.
     """
     special = SPECIAL.get(type(pipeline).__name__)
     if special is not None:
         given, negative = special(pipeline, captions, length)
     else:
         given, negative = _encode_prompt(pipeline, captions, arguments, with_negative=with_negative)
-    return _fit(given, length), _fit(negative, length)
+    return _silence(_fit(given, length)), _fit(negative, length)
 
 
 def _encode_prompt(
@@ -118,14 +119,18 @@ def _encode_text(pipeline: Any, texts: Sequence[str], length: int) -> tuple[Tens
 
 
 def _fit(conditions: Conditions, length: int | None) -> Conditions:
-    """Cut or fill up sequences to a length, and silence what is masked."""
+    """Cut or fill up sequences to a length."""
     fitted = {name: value.cpu() for name, value in conditions.items()}
     if length is not None:
         for name, value in fitted.items():
             if name == "prompt_embeds" or is_mask(name):
                 fill = [0] * (2 * (value.ndim - 2)) + [0, max(0, length - value.shape[1])]
                 fitted[name] = functional.pad(value[:, :length], fill)
-    for name, mask in fitted.items():
-        if is_mask(name):
-            fitted["prompt_embeds"] = fitted["prompt_embeds"] * mask[:, :, None].to(fitted["prompt_embeds"].dtype)
     return fitted
+
+
+def _silence(conditions: Conditions) -> Conditions:
+    """Set to zero what a mask leaves out."""
+    masks = [value.unsqueeze(-1) for name, value in conditions.items() if is_mask(name)]
+    embeddings = conditions["prompt_embeds"]
+    return {**conditions, "prompt_embeds": prod((mask.to(embeddings.dtype) for mask in masks), start=embeddings)}

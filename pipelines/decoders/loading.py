@@ -1,76 +1,89 @@
-"""The decoders by the kind that a model's config names, and their loading from stock diffusers folders."""
+"""The decoders by the kind that a model's config names, and their loading from stock diffusers folders, strictly."""
 
-import json
+import warnings
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from diffusers import DiffusionPipeline
+from transformers import PreTrainedModel
 
 from encoders.modality import Modality
+from pipelines.checkpoint import check_names
 from pipelines.decoders.base import Decoder, DecoderConfig
+from pipelines.decoders.catalogue import Component, check_model_index
 from pipelines.decoders.placement import Placement, load_dtypes, place
+from pipelines.decoders.weights import check_files
 from pipelines.quiet import quiet
 
 DECODERS = {
     "prompt_embeds": "pipelines.decoders.diffusion:PromptEmbedsDecoder",
     "class_labels": "pipelines.decoders.audioldm:ClassLabelsDecoder",
 }
-# Only what is named here is ever loaded: a model_index.json can name any class of any library.
-PIPELINES = frozenset({
-    "AudioLDMPipeline", "LattePipeline", "PixArtAlphaPipeline", "StableDiffusionPipeline", "StableDiffusionXLPipeline",
-    "TextToVideoSDPipeline",
-})  # fmt: skip
 DEFAULT = Placement()
-LIBRARIES = ("diffusers", "transformers", "stable_diffusion")  # the last is diffusers' own module of that name
-COMPONENTS = frozenset({
-    "AutoencoderKL", "AutoencoderTiny", "LatteTransformer3DModel", "PixArtTransformer2DModel",
-    "UNet2DConditionModel", "UNet3DConditionModel", "StableDiffusionSafetyChecker",
-    "CLIPTextModel", "CLIPTextModelWithProjection", "ClapTextModelWithProjection", "T5EncoderModel", "SpeechT5HifiGan",
-    "CLIPTokenizer", "CLIPTokenizerFast", "PreTrainedTokenizerFast", "RobertaTokenizer", "RobertaTokenizerFast",
-    "T5Tokenizer", "T5TokenizerFast", "TokenizersBackend", "CLIPImageProcessor", "CLIPFeatureExtractor",
-    "DDIMScheduler", "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler", "EulerAncestralDiscreteScheduler",
-    "EulerDiscreteScheduler", "FlowMatchEulerDiscreteScheduler", "LMSDiscreteScheduler", "PNDMScheduler",
-    "UniPCMultistepScheduler",
-})  # fmt: skip
 
 
 def load_decoder(
-    kind: str, folder: Path, modality: Modality, config: DecoderConfig, *, placement: Placement = DEFAULT
+    kind: str,
+    folder: Path,
+    modality: Modality,
+    config: DecoderConfig,
+    *,
+    placement: Placement = DEFAULT,
+    repository: str | None = None,
 ) -> Decoder:
-    """Load a decoder from a diffusers folder: safetensors only, known classes only, no code from the folder."""
+    """Load a decoder from a diffusers folder: safetensors only, known classes only, no code from the folder.
+
+    `repository` is where the folder came from, to be named when something is missing. Raises ValueError that names what
+    is missing, unknown, unsafe, or does not fit.
+    """
     if kind not in DECODERS:
         raise ValueError(f"No decoder kind {kind!r}; wanted one of: {', '.join(DECODERS)}.")
-    check_model_index(folder)
+    components = check_model_index(folder)
+    variants = check_files(folder, components, placement.variant, repository)
     module, name = DECODERS[kind].split(":")
     make = getattr(import_module(module), name)
     with quiet():
-        pipeline = DiffusionPipeline.from_pretrained(
-            folder,
-            dtype=load_dtypes(placement),
-            variant=placement.variant,
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-        )
+        networks = {
+            component.name: load_network(folder, component, placement, variants.get(component.name))
+            for component in components
+            if component.is_network
+        }
+        try:
+            pipeline = DiffusionPipeline.from_pretrained(
+                folder, **networks, use_safetensors=True, local_files_only=True, trust_remote_code=False
+            )
+        except (AttributeError, ImportError, OSError) as error:
+            raise ValueError(f"The pipeline in {folder} cannot be loaded: {error}") from error
         place(pipeline, placement)
-        return cast(Decoder, make(pipeline, modality, config))
+        return cast(Decoder, make(pipeline, modality, config, can_move=placement.offload == "none"))
 
 
-def check_model_index(folder: Path) -> None:
-    """Raise ValueError unless a diffusers folder names known classes only."""
-    path = folder / "model_index.json"
-    if not path.is_file():
-        raise ValueError(f"This is no diffusers pipeline: {path} is missing.")
-    index = json.loads(path.read_text(encoding="utf-8"))
-    if index.get("_class_name") not in PIPELINES:
-        raise ValueError(
-            f"{path} names the pipeline {index.get('_class_name')!r}, which is not one that may be loaded."
-        )
-    for name, value in index.items():
-        if isinstance(value, list) and value != [None, None]:
-            library, class_name = value
-            if library not in LIBRARIES or class_name not in COMPONENTS:
-                raise ValueError(
-                    f"{path} names {library}.{class_name} as {name!r}, which is not one that may be loaded."
-                )
+def load_network(folder: Path, component: Component, placement: Placement, variant: str | None = None) -> Any:
+    """Load one network of a pipeline with its stock loader. Raises ValueError unless its weights fit exactly."""
+    dtypes, source = load_dtypes(placement), folder / component.name
+    options: dict[str, Any] = {"dtype": dtypes.get(component.name, dtypes["default"]), "variant": variant}
+    try:
+        network_class = component.load_class()
+    except AttributeError as error:
+        raise ValueError(f"{source}: {error}; the index of this folder is not right.") from error
+    if issubclass(network_class, PreTrainedModel):
+        options |= {"ignore_mismatched_sizes": True, "trust_remote_code": False}  # told below, all together
+    try:
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # of one library about another
+            network, report = network_class.from_pretrained(
+                source, use_safetensors=True, local_files_only=True, output_loading_info=True, **options
+            )
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ValueError(f"The weights in {source} do not fit its config.json: {error}") from error
+    _check_report(report, source)
+    return network.eval()
+
+
+def _check_report(report: Mapping[str, Any], source: Path) -> None:
+    """Raise ValueError unless the stock loader found each tensor that it wanted, and no other."""
+    wrong = [f"{key} has the shape {tuple(a)}, wanted {tuple(b)}" for key, a, b in report["mismatched_keys"]]
+    if wrong:
+        raise ValueError(f"The weights in {source} do not fit its config.json: {'; '.join(sorted(wrong)[:3])}.")
+    check_names(set(report["unexpected_keys"]), set(report["missing_keys"]), str(source))

@@ -1,0 +1,92 @@
+"""What a diffusers folder may name: a model_index.json can ask for any class of any library, these are loaded."""
+
+import re
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pipelines.safe_folder import check_no_code, read_json
+
+INDEX = "model_index.json"
+PIPELINES = frozenset({
+    "AnimateDiffPipeline", "AudioLDM2Pipeline", "AudioLDMPipeline", "LattePipeline", "PixArtAlphaPipeline",
+    "PixArtSigmaPipeline", "StableAudioPipeline", "StableDiffusionPipeline", "StableDiffusionXLPipeline",
+    "TextToVideoSDPipeline", "WanPipeline",
+})  # fmt: skip
+# Where the libraries that an index names are found; the last are diffusers' own modules of those names.
+LIBRARIES = {
+    "diffusers": "diffusers",
+    "transformers": "transformers",
+    "audioldm2": "diffusers.pipelines.audioldm2",
+    "stable_audio": "diffusers.pipelines.stable_audio",
+    "stable_diffusion": "diffusers.pipelines.stable_diffusion",
+}
+NETWORKS = frozenset({
+    "AudioLDM2ProjectionModel", "AudioLDM2UNet2DConditionModel", "AutoencoderKL", "AutoencoderKLWan",
+    "AutoencoderOobleck", "AutoencoderTiny", "LatteTransformer3DModel", "MotionAdapter", "PixArtTransformer2DModel",
+    "StableAudioDiTModel", "StableAudioProjectionModel", "StableDiffusionSafetyChecker", "UNet2DConditionModel",
+    "UNet3DConditionModel", "UNetMotionModel", "WanTransformer3DModel",
+    "CLIPTextModel", "CLIPTextModelWithProjection", "CLIPVisionModelWithProjection", "ClapModel",
+    "ClapTextModelWithProjection", "GPT2LMHeadModel", "GPT2Model", "SpeechT5HifiGan", "T5EncoderModel",
+    "UMT5EncoderModel",
+})  # fmt: skip
+OTHERS = frozenset({
+    "CLIPTokenizer", "CLIPTokenizerFast", "PreTrainedTokenizerFast", "RobertaTokenizer", "RobertaTokenizerFast",
+    "T5Tokenizer", "T5TokenizerFast", "TokenizersBackend",
+    "CLIPFeatureExtractor", "CLIPImageProcessor", "ClapFeatureExtractor",
+    "CosineDPMSolverMultistepScheduler", "DDIMScheduler", "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler",
+    "EDMDPMSolverMultistepScheduler", "EulerAncestralDiscreteScheduler", "EulerDiscreteScheduler",
+    "FlowMatchEulerDiscreteScheduler", "LMSDiscreteScheduler", "PNDMScheduler", "UniPCMultistepScheduler",
+})  # fmt: skip
+# Early AudioLDM2 folders name the bare GPT-2, which has lost what AudioLDM2 writes with; the weights are the same.
+SUCCESSORS = {"GPT2Model": "GPT2LMHeadModel"}
+
+
+@dataclass(frozen=True)
+class Component:
+    """One part of a pipeline: its name, which is that of its folder, and its class."""
+
+    name: str
+    library: str
+    class_name: str
+
+    @property
+    def is_network(self) -> bool:
+        """Whether it has weights."""
+        return self.class_name in NETWORKS
+
+    def load_class(self) -> Any:
+        """Import the class."""
+        return getattr(import_module(LIBRARIES[self.library]), SUCCESSORS.get(self.class_name, self.class_name))
+
+
+def check_model_index(folder: Path) -> list[Component]:
+    """Return what a diffusers folder is made of. Raises ValueError unless it names known classes only, and no code."""
+    path = folder / INDEX
+    if not path.is_file():
+        raise ValueError(f"This is no diffusers pipeline: {path} is missing.")
+    index = read_json(path)
+    check_no_code(index, path)
+    name = index.get("_class_name")
+    if not isinstance(name, str) or name not in PIPELINES:
+        raise ValueError(f"{path} names the pipeline {name!r}, which is not one that may be loaded.")
+    components = [_component(path, key, value) for key, value in index.items() if _is_component(value)]
+    for code in sorted(folder.glob("*.py")):  # diffusers looks for some, by names that a folder can choose
+        raise ValueError(f"{code} is code of its own, which is never run; remove it.")
+    for component in components:
+        for config in sorted((folder / component.name).glob("*config.json")):
+            check_no_code(read_json(config), config)
+    return components
+
+
+def _is_component(value: object) -> bool:
+    return isinstance(value, list) and value != [None, None]
+
+
+def _component(path: Path, name: str, value: list[object]) -> Component:
+    known = [str(part) for part in value]
+    is_known = len(known) == 2 and known[0] in LIBRARIES and known[1] in NETWORKS | OTHERS
+    if not is_known or not re.fullmatch(r"[a-z0-9_]+", name):
+        raise ValueError(f"{path} names {'.'.join(known)} as {name!r}, which is not one that may be loaded.")
+    return Component(name, known[0], known[1])

@@ -1,0 +1,141 @@
+"""Stock diffusers pipelines, loaded by us and called through our decoders, with the recorded noise and prompts."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from shutil import copytree
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from einops import rearrange
+from parity import Compared
+from safetensors.torch import load_file
+from torch import Tensor
+
+from encoders.media import Audio, Image, Video
+from encoders.modality import Modality
+from pipelines.decoders import load_decoder
+from pipelines.decoders.base import DecodeOptions, DecoderConfig
+
+PREFIX = ("sd15_pipeline", "sd2_pipeline", "audioldm_pipeline", "textvideo_pipeline")
+KINDS = {
+    "AudioLDMPipeline": ("class_labels", Modality.AUDIO),
+    "StableDiffusionPipeline": ("prompt_embeds", Modality.IMAGE),
+    "TextToVideoSDPipeline": ("prompt_embeds", Modality.VIDEO),
+}
+CALL = ("height", "width", "num_frames", "audio_length_in_s", "eta", "negative_prompt")
+LEGACY_VAE = "extra/vae_legacy_attention_keys.safetensors"
+
+
+@torch.no_grad()
+def compare(folder: Path) -> Iterator[Compared]:
+    """Compare the text encoder, one call of each network, and every step of a whole sample."""
+    recorded, facts = load_file(folder / "io.safetensors"), json.loads((folder / "config.json").read_text())
+    decoder = _decoder(folder / "pipeline", facts, {"latents": recorded["in.latents"]})
+    captions = [facts["prompt"], facts.get("negative_prompt") or ""]
+    pipeline = decoder.pipeline
+    yield from _text(pipeline, captions, recorded)
+    given = decoder.condition(captions[:1])["prompt_embeds"]
+    yield "in.prompt_embeds", given, recorded["in.prompt_embeds"]
+    yield "in.negative_prompt_embeds", decoder.unconditional["prompt_embeds"], recorded["in.negative_prompt_embeds"]
+    yield from _networks(pipeline, recorded)
+    with _steps(pipeline) as steps:
+        (media,) = decoder.decode({"prompt_embeds": given}, DecodeOptions(seed=0))
+    for number, latents in enumerate(steps):
+        name = f"mid.latents_after_step{number}"
+        yield (
+            name,
+            latents if latents.ndim == recorded[name].ndim else rearrange(latents, "f c h w -> 1 c f h w"),
+            recorded[name],
+        )
+    yield "mid.timesteps", pipeline.scheduler.timesteps, recorded["mid.timesteps"]
+    if isinstance(media, Audio):
+        yield "out.audio", media.waveform, recorded["out.audio"].clamp(-1, 1)
+    elif isinstance(media, Video):
+        yield "out.video", rearrange(media.frames, "t c h w -> 1 t h w c"), recorded["out.video"]
+    elif isinstance(media, Image):
+        yield "out.image", rearrange(media.pixels, "c h w -> 1 h w c"), recorded["out.image"]
+    if (folder / LEGACY_VAE).is_file():
+        yield from _legacy(folder, facts, recorded)
+
+
+def _decoder(folder: Path, facts: dict[str, Any], call: dict[str, Any]) -> Any:
+    kind, modality = KINDS[facts["pipeline_class"]]
+    call |= {name: facts[name] for name in CALL if name in facts}
+    config = DecoderConfig(facts["num_inference_steps"], facts["guidance_scale"], call=call)
+    return load_decoder(kind, folder, modality, config)
+
+
+def _text(pipeline: Any, captions: list[str], recorded: dict[str, Tensor]) -> Iterator[Compared]:
+    length = recorded["mid.token_ids"].shape[1]
+    tokens = pipeline.tokenizer(captions, padding="max_length", max_length=length, truncation=True, return_tensors="pt")
+    yield "mid.token_ids", tokens.input_ids, recorded["mid.token_ids"]
+    if "mid.text_embeds_raw" in recorded:
+        yield "mid.attention_mask", tokens.attention_mask, recorded["mid.attention_mask"]
+        made = pipeline.text_encoder(tokens.input_ids, attention_mask=tokens.attention_mask).text_embeds
+        yield "mid.text_embeds_raw", made, recorded["mid.text_embeds_raw"]
+    else:
+        output = pipeline.text_encoder(tokens.input_ids)
+        yield "mid.text_last_hidden_state", output.last_hidden_state, recorded["mid.text_last_hidden_state"]
+        yield "mid.text_pooled", output.pooler_output, recorded["mid.text_pooled"]
+
+
+def _networks(pipeline: Any, recorded: dict[str, Tensor]) -> Iterator[Compared]:
+    sample = recorded["in.unet_sample"]
+    prompt = recorded["in.prompt_embeds"].expand(len(sample), *recorded["in.prompt_embeds"].shape[1:])
+    if pipeline.unet.config.get("class_embed_type") is None:
+        given = {"encoder_hidden_states": prompt}
+    else:
+        given = {"encoder_hidden_states": None, "class_labels": prompt}
+    yield (
+        "mid.unet_single",
+        pipeline.unet(sample, recorded["in.unit_timestep"], **given).sample,
+        recorded["mid.unet_single"],
+    )
+    yield from _autoencoder(pipeline.vae, recorded)
+    if "in.mel" in recorded:
+        yield "mid.vocoder_from_mel", pipeline.vocoder(recorded["in.mel"]), recorded["mid.vocoder_from_mel"]
+
+
+def _autoencoder(vae: Any, recorded: dict[str, Tensor], note: str = "") -> Iterator[Compared]:
+    encoded = vae.encode(recorded["in.vae_image"]).latent_dist
+    made = {
+        "mid.vae_encode_mean": encoded.mean,
+        "mid.vae_encode_logvar": encoded.logvar,
+        "mid.vae_decode": vae.decode(recorded["in.vae_latent"]).sample,
+    }
+    for name, value in made.items():
+        if name in recorded:
+            yield name + note, value, recorded[name]
+
+
+def _legacy(folder: Path, facts: dict[str, Any], recorded: dict[str, Tensor]) -> Iterator[Compared]:
+    """The same, of an autoencoder whose attention has its older names."""
+    with TemporaryDirectory() as aside:
+        copy = copytree(folder / "pipeline", Path(aside) / "pipeline")
+        (weights,) = (copy / "vae").glob("*.safetensors")
+        weights.write_bytes((folder / LEGACY_VAE).read_bytes())
+        vae = _decoder(copy, facts, {}).pipeline.vae
+        yield from _autoencoder(vae, recorded, " (older keys)")
+
+
+@contextmanager
+def _steps(pipeline: Any) -> Iterator[list[Tensor]]:
+    """Keep the latents after each step of a pipeline's scheduler."""
+    kept: list[Tensor] = []
+    stock = pipeline.scheduler.step
+
+    @wraps(stock)
+    def step(*arguments: Any, **options: Any) -> Any:
+        output = stock(*arguments, **options)
+        kept.append(output[0])
+        return output
+
+    pipeline.scheduler.step = step
+    try:
+        yield kept
+    finally:
+        del pipeline.scheduler.step

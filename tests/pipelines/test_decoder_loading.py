@@ -1,0 +1,241 @@
+"""Decoders from folders: whole and fitting weights, older layouts, known classes, and nothing that could run."""
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import pipeline_parts
+import pytest
+import torch
+from pipeline_parts import PIPELINES
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import GPT2LMHeadModel, GPT2Model
+
+from encoders.modality import Modality
+from pipelines.decoders import load_decoder
+from pipelines.decoders.base import DecodeOptions, DecoderConfig
+from pipelines.decoders.catalogue import check_model_index
+from pipelines.decoders.placement import Placement
+
+IMAGE = Modality.IMAGE
+UNET, TEXT = "unet/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def stock(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved Stable Diffusion; not to be written to."""
+    folder = tmp_path_factory.mktemp("stock") / "stable-diffusion"
+    pipeline_parts.build("StableDiffusion").save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(stock: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be damaged."""
+    return copytree(stock, tmp_path / "pipeline")
+
+
+def load(folder: Path, **options: Any) -> Any:
+    return load_decoder("prompt_embeds", folder, IMAGE, pipeline_parts.config("StableDiffusion"), **options)
+
+
+def assert_same(given: torch.nn.Module, wanted: torch.nn.Module) -> None:
+    values, expected = given.state_dict(), wanted.state_dict()
+    assert values.keys() == expected.keys()
+    assert all(torch.equal(value, expected[name]) for name, value in values.items())
+
+
+def rewrite(path: Path, change: Callable[[dict[str, Tensor]], dict[str, Tensor]]) -> None:
+    save_file(change(load_file(path)), path, metadata={"format": "pt"})
+
+
+def edit(path: Path, **fields: Any) -> None:
+    values = json.loads(path.read_text()) if path.is_file() else {}
+    path.write_text(json.dumps(values | fields))
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_every_family_loads_by_configuration_alone(name: str, tmp_path: Path) -> None:
+    sample, pipeline = PIPELINES[name], pipeline_parts.build(name)
+    pipeline.save_pretrained(tmp_path)
+    decoder: Any = load_decoder(sample.kind, tmp_path, sample.modality, pipeline_parts.config(name))
+    assert type(decoder.pipeline) is type(pipeline)
+    assert dict(decoder.condition_shapes) == sample.shapes
+    for part, network in pipeline.components.items():
+        if isinstance(network, torch.nn.Module):
+            loaded = decoder.pipeline.components[part]
+            assert not loaded.training
+            assert_same(loaded, network)
+
+
+def test_older_and_newer_layouts_of_the_same_weights_make_the_same(stock: Path, folder: Path) -> None:
+    def older_vae(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        names = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+        for new, old in names.items():
+            tensors = {n.replace(f"attentions.0.{new}", f"attentions.0.{old}"): v for n, v in tensors.items()}
+        return tensors
+
+    def older_text(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {f"text_model.{n}": v for n, v in tensors.items()} | {
+            "text_model.embeddings.position_ids": torch.arange(6)[None]
+        }
+
+    rewrite(folder / "vae/diffusion_pytorch_model.safetensors", older_vae)
+    rewrite(folder / TEXT, older_text)
+    assert not load_file(folder / TEXT).keys() & load_file(stock / TEXT).keys()
+    assert any("proj_attn" in name for name in load_file(folder / "vae/diffusion_pytorch_model.safetensors"))
+    for part in ("vae", "text_encoder"):
+        assert_same(*(getattr(load(f).pipeline, part) for f in (stock, folder)))
+
+
+def test_the_bare_gpt_2_of_early_audioldm2_folders_is_read_as_the_one_that_writes(tmp_path: Path) -> None:
+    pipeline = pipeline_parts.build("AudioLDM2")
+    pipeline.save_pretrained(tmp_path)
+    bare = GPT2Model(pipeline.language_model.config)
+    bare.load_state_dict(pipeline.language_model.transformer.state_dict())
+    bare.save_pretrained(tmp_path / "language_model")
+    edit(tmp_path / "model_index.json", language_model=["transformers", "GPT2Model"])
+    decoder: Any = load_decoder("prompt_embeds", tmp_path, Modality.AUDIO, pipeline_parts.config("AudioLDM2"))
+    assert isinstance(decoder.pipeline.language_model, GPT2LMHeadModel)
+    whole = pipeline_parts.decoder("AudioLDM2", pipeline).condition(["bell"])
+    for name, value in decoder.condition(["bell"]).items():
+        torch.testing.assert_close(value, whole[name])
+
+
+@pytest.mark.parametrize("file", [UNET, TEXT])
+def test_weights_must_be_exactly_the_networks(folder: Path, file: str) -> None:
+    name = sorted(load_file(folder / file))[3]
+    rewrite(folder / file, lambda tensors: {**tensors, "evil.key": torch.zeros(2)})
+    with pytest.raises(ValueError, match=r"missing: none; extra: evil\.key"):
+        load(folder)
+    rewrite(folder / file, lambda tensors: {n: v for n, v in tensors.items() if n not in (name, "evil.key")})
+    with pytest.raises(ValueError, match=f"missing: {name}; extra: none"):
+        load(folder)
+    rewrite(folder / file, lambda tensors: {**tensors, name: torch.zeros(7)})
+    with pytest.raises(ValueError, match=rf"{name}.*7"):
+        load(folder)
+
+
+@pytest.mark.parametrize("file", [UNET, TEXT])
+def test_a_missing_file_is_named_with_the_repository_and_the_way_to_get_it(folder: Path, file: str) -> None:
+    (folder / file).unlink()
+    with pytest.raises(ValueError, match=f"owner/name: the file {file} is not in .*: hf download owner/name {file}"):
+        load(folder, repository="owner/name")
+    with pytest.raises(ValueError, match=f"{file} is missing; copy it there"):
+        load(folder)
+
+
+@pytest.mark.parametrize("file", [UNET, TEXT])
+def test_a_half_downloaded_file_is_refused(folder: Path, file: str) -> None:
+    whole = (folder / file).read_bytes()
+    (folder / file).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=f"{file} is not a whole safetensors file .* fetch it again"):
+        load(folder)
+
+
+def test_weights_in_shards_are_read_and_a_missing_shard_is_named(folder: Path, stock: Path) -> None:
+    part = folder / "unet"
+    load(stock).pipeline.unet.save_pretrained(part, max_shard_size="100KB")
+    (part / "diffusion_pytorch_model.safetensors").unlink()
+    shards = sorted(part.glob("diffusion_pytorch_model-*.safetensors"))
+    assert len(shards) > 1
+    assert_same(*(load(f).pipeline.unet for f in (stock, folder)))
+    shards[1].unlink()
+    with pytest.raises(ValueError, match=f"hf download owner/name unet/{shards[1].name}"):
+        load(folder, repository="owner/name")
+    index = part / "diffusion_pytorch_model.safetensors.index.json"
+    edit(index, weight_map={"conv_in.weight": "../../elsewhere.safetensors"})
+    with pytest.raises(ValueError, match=r"names '\.\./\.\./elsewhere\.safetensors'"):
+        load(folder)
+
+
+def test_pickled_weights_are_never_opened(folder: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> Any:
+            return (pytest.fail, ("the pickle was opened",))
+
+    (folder / UNET).unlink()
+    (folder / "unet/diffusion_pytorch_model.bin").write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(ValueError, match=r"owner/name has unet/diffusion_pytorch_model\.bin and no .* pickle can run"):
+        load(folder, repository="owner/name")
+
+
+def test_weights_of_a_variant_are_taken_where_they_are(folder: Path) -> None:
+    (folder / UNET).rename(folder / "unet/diffusion_pytorch_model.fp16.safetensors")
+    with pytest.raises(ValueError, match=f"{UNET} is missing"):
+        load(folder)
+    pipeline = load(folder, placement=Placement(variant="fp16", dtypes={"unet": "bfloat16"})).pipeline
+    assert (pipeline.unet.dtype, pipeline.vae.dtype) == (torch.bfloat16, torch.float32)
+
+
+def test_a_variant_that_no_part_has_is_refused(stock: Path) -> None:
+    with pytest.raises(ValueError, match="No weights of the variant 'ema'"):
+        load(stock, placement=Placement(variant="ema"))
+
+
+def test_what_is_no_pipeline_is_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"no diffusers pipeline: .*model_index\.json is missing"):
+        check_model_index(tmp_path)
+    with pytest.raises(ValueError, match="wanted one of: prompt_embeds, class_labels"):
+        load_decoder("magic", tmp_path, IMAGE, DecoderConfig(2, 2.0))
+
+
+# Each row is a way in which a downloaded folder has asked a loader to run something.
+@pytest.mark.parametrize(
+    ("fields", "wanted"),
+    [
+        ({"_class_name": "EvilPipeline"}, "names the pipeline 'EvilPipeline'"),
+        ({"_class_name": ["my_pipeline", "EvilPipeline"]}, "names the pipeline .'my_pipeline', 'EvilPipeline'."),
+        ({"custom_pipelines": {"evil": {}}}, "asks for code of its own"),
+        ({"auto_map": {"AutoModel": "evil.Model"}}, "asks for code of its own"),
+        ({"unet": ["my_module", "UNet2DConditionModel"]}, r"names my_module\.UNet2DConditionModel as 'unet'"),
+        ({"unet": ["diffusers", "Surprise"]}, r"names diffusers\.Surprise as 'unet'"),
+        ({"unet": ["transformers", "AutoModel"]}, r"names transformers\.AutoModel as 'unet'"),
+        ({"unet": ["diffusers"]}, "names diffusers as 'unet'"),
+        ({"unet": ["diffusers", {"a": "b"}]}, "which is not one that may be loaded"),
+        ({"../unet": ["diffusers", "UNet2DConditionModel"]}, "as '../unet', which is not one"),
+    ],
+)
+def test_an_index_that_names_code_is_refused_before_anything_is_loaded(
+    folder: Path, fields: dict[str, Any], wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "my_pipeline.py").write_text("raise SystemExit('the code of the folder ran')")
+    (folder / "unet" / "my_module.py").write_text("raise SystemExit('the code of the folder ran')")
+    edit(folder / "model_index.json", **fields)
+    monkeypatch.setattr("diffusers.DiffusionPipeline.from_pretrained", lambda *_, **__: pytest.fail("it was loaded"))
+    with pytest.raises(ValueError, match=wanted):
+        load(folder)
+
+
+@pytest.mark.parametrize("file", ["text_encoder/config.json", "unet/config.json", "tokenizer/tokenizer_config.json"])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"auto_map": {"AutoModel": "evil.Model"}},
+        {"trust_remote_code": True},
+        {"_attn_implementation_internal": "owner/kernel"},
+        {"text_config": {"attn_implementation": "owner/kernel@main:evil"}},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_a_parts_config_that_names_code_is_refused(folder: Path, file: str, fields: dict[str, Any]) -> None:
+    edit(folder / file, **fields)
+    with pytest.raises(ValueError, match=f"{file} asks for code of its own"):
+        load(folder)
+
+
+def test_a_folder_with_a_pipeline_of_its_own_is_refused(folder: Path) -> None:
+    (folder / "None.py").write_text("raise SystemExit('the code of the folder ran')")  # a name that diffusers looks for
+    with pytest.raises(ValueError, match=r"None\.py is code of its own, which is never run"):
+        load(folder)
+
+
+def test_code_beside_the_weights_is_never_run(folder: Path, stock: Path) -> None:
+    for name in ("unet/unet.py", "text_encoder/modeling.py", "tokenizer/tokenizer.py"):
+        (folder / name).write_text("raise SystemExit('the code of the folder ran')")
+    made = [load(f) for f in (folder, stock)]
+    assert len({d.decode(d.condition(["a"]), DecodeOptions(seed=1))[0].content_hash for d in made}) == 1
