@@ -1,6 +1,7 @@
 """Text, images, audio, video, depth, heat and motion into one space, and into tokens for the core, with ImageBind."""
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import assert_never
 
@@ -12,7 +13,7 @@ from torch.nn import functional as F
 from encoders.base import Features, batch_modality
 from encoders.imagebind_config import ImageBindConfig, TextConfig
 from encoders.imagebind_files import read_checkpoint, read_imagebind, save_imagebind
-from encoders.imagebind_model import ImageBind, TowerOutput
+from encoders.imagebind_model import Head, ImageBind, TowerOutput
 from encoders.media import IMU, Audio, Depth, Image, Readable, Text, Thermal, Video
 from encoders.modality import Modality
 from encoders.text_tokens import Encode, clip_encode, file_encode, text_batch
@@ -108,15 +109,18 @@ class ImageBindEncoder:
         """Run model inputs (B, ...) at once: for bulk work, where the last bits may depend on B."""
         output = self.model.run(TOWERS[modality], inputs)
         pooled = F.normalize(output.pooled, dim=-1)
-        return Features(tokens=core_tokens(self.model.config, modality, inputs, output, pooled), pooled=pooled)
+        return Features(tokens=core_tokens(self.model, modality, inputs, output), pooled=pooled)
 
 
-def core_tokens(
-    config: ImageBindConfig, modality: Modality, inputs: Tensor, output: TowerOutput, pooled: Tensor
-) -> Tensor:
-    """Return (B, N, width): the pooled vector, or the trunk's tokens pooled as the config asks."""
-    if config.token_kind == "pooled":
-        return pooled[:, None]
+def core_tokens(model: ImageBind, modality: Modality, inputs: Tensor, output: TowerOutput) -> Tensor:
+    """Return (B, N, width): one vector of its clips, or the trunk's tokens, as the config asks."""
+    config = model.config
+    if config.token_kind == "pooled" or (config.token_kind == "projected" and modality is Modality.TEXT):
+        return output.unscaled[:, None]  # what the released NExT-GPT was trained on
+    if config.token_kind == "projected":
+        head = model.modality_heads[TOWERS[modality]]
+        assert isinstance(head, Head)
+        return F.normalize(head.project(output.tokens[:, :, 1:]), dim=-1).mean(dim=1)
     if modality is Modality.TEXT:
         ends = inputs.argmax(dim=-1)
         return output.tokens[torch.arange(len(ends), device=ends.device), 0, ends][:, None]
@@ -144,7 +148,7 @@ def text_encoding(config: TextConfig, folder: Path) -> Encode:
 
 
 def _width(config: ImageBindConfig, modalities: frozenset[Modality]) -> int:
-    if config.token_kind == "pooled":
+    if config.token_kind != "patches":
         return config.out_width
     widths = {TOWERS[modality]: getattr(config, TOWERS[modality]).width for modality in modalities}
     if len(set(widths.values())) != 1:
@@ -157,6 +161,8 @@ def _width(config: ImageBindConfig, modalities: frozenset[Modality]) -> int:
 def _num_tokens(config: ImageBindConfig, modality: Modality) -> int:
     if config.token_kind == "pooled" or modality is Modality.TEXT:
         return 1
+    if config.token_kind == "projected":
+        return prod(getattr(config, TOWERS[modality]).grid)
     if modality is Modality.AUDIO:
         assert config.audio
         return config.audio.num_clips * (1 + config.audio.grid[1])

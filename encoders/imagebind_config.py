@@ -108,6 +108,11 @@ class IMUConfig(TransformerConfig):
     num_channels: int = 6
     length: int = 2000
 
+    @property
+    def grid(self) -> tuple[int]:
+        """Return the pieces of the readings: (time,)."""
+        return (self.length // self.kernel,)
+
 
 _TOWERS = {
     "vision": VisionConfig, "text": TextConfig, "audio": AudioConfig,
@@ -133,9 +138,10 @@ _RELEASED = {
 class ImageBindConfig:
     """All sizes of an ImageBind, and which of its tokens the core is given.
 
-    `token_kind` "pooled": one vector of `out_width` an item; "patches": trunk tokens pooled to
-    `image_grid` x `image_grid` (stills, depth, heat; as many pieces of motion), `video_grid` x `video_grid` (each clip)
-    or one a time column (audio).
+    `token_kind` "pooled": one vector of `out_width` an item, the mean of its clips' unit vectors, as the released NExT-GPT
+    reads it; "patches": trunk tokens pooled to `image_grid` x `image_grid` (stills, depth, heat; as many pieces of
+    motion), `video_grid` x `video_grid` (each clip) or one a time column (audio); "projected": every patch through the
+    head, of unit norm, averaged over clips, as NExT-GPT's code of October 2024 reads it.
     """
 
     out_width: int
@@ -145,7 +151,7 @@ class ImageBindConfig:
     depth: PlaneConfig | None = None
     thermal: PlaneConfig | None = None
     imu: IMUConfig | None = None
-    token_kind: TokenKind = "pooled"
+    token_kind: TokenKind | Literal["projected"] = "pooled"
     image_grid: int = 4
     video_grid: int = 2
 

@@ -30,10 +30,14 @@ SCALES = {"text": 1 / 0.07, "audio": 20.0, "depth": 5.0, "thermal": 10.0, "imu":
 
 @dataclass(frozen=True, eq=False)
 class TowerOutput:
-    """What a tower says: tokens (B, clips, N, width) after the head's LayerNorm; pooled (B, out_width), any norm."""
+    """What a tower says: tokens (B, clips, N, width) after the head's LayerNorm; pooled (B, out_width), any norm.
+
+    `unscaled` is the mean of the clips' unit vectors, before the scale of `pooled`: of a norm of at most one.
+    """
 
     tokens: Tensor
     pooled: Tensor
+    unscaled: Tensor
 
 
 class ImageBind(nn.Module):
@@ -74,9 +78,11 @@ class ImageBind(nn.Module):
         end = merged.argmax(dim=-1) if tower == "text" else None
         tokens, embedding = self.modality_heads[tower](states, end)
         pooled = self.modality_postprocessors[tower](embedding)
+        unscaled = F.normalize(embedding.float(), dim=-1)
         return TowerOutput(
             tokens=rearrange(tokens, "(b s) n d -> b s n d", s=num_clips),
             pooled=rearrange(pooled, "(b s) d -> b s d", s=num_clips).mean(dim=1),
+            unscaled=rearrange(unscaled, "(b s) d -> b s d", s=num_clips).mean(dim=1),
         )
 
 
@@ -241,8 +247,7 @@ class IMUPreprocessor(nn.Module):
     def __init__(self, config: IMUConfig) -> None:
         super().__init__()
         self.kernel = config.kernel
-        num_pieces = config.length // config.kernel
-        self.pos_embed = nn.Parameter(torch.empty(1, 1 + num_pieces, config.width))
+        self.pos_embed = nn.Parameter(torch.empty(1, 1 + prod(config.grid), config.width))
         self.cls_token = nn.Parameter(torch.zeros(1, 1, config.width))
         self.imu_stem = nn.ModuleDict(
             {"proj": _linear(config.num_channels * config.kernel, config.width, bias=False),
@@ -264,10 +269,13 @@ class Head(nn.ModuleList):
     def forward(self, states: Tensor, end: Tensor | None) -> tuple[Tensor, Tensor]:
         """(B, N, width) -> (B, N, width) after the LayerNorm, (B, out_width)."""
         tokens = self[0](states)
-        pooled = tokens[:, 0]
+        return tokens, self.project(tokens[:, 0])
+
+    def project(self, tokens: Tensor) -> Tensor:
+        """(..., width) after the LayerNorm -> (..., out_width), each as if it were the first."""
         for layer in self[1:]:
-            pooled = layer(pooled)
-        return tokens, pooled
+            tokens = layer(tokens)
+        return tokens
 
 
 class TextHead(nn.Module):

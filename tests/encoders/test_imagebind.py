@@ -131,6 +131,36 @@ def test_pooled_tokens_are_one_unit_vector(small_model: ImageBind) -> None:
     torch.testing.assert_close(features.tokens[:, 0], features.pooled)
 
 
+def test_the_pooled_token_of_several_clips_is_the_mean_of_their_unit_vectors(small_config: ImageBindConfig) -> None:
+    assert small_config.audio
+    audio = replace(small_config.audio, num_clips=3)
+    torch.manual_seed(0)
+    encoder = ImageBindEncoder(ImageBind(replace(small_config, audio=audio, token_kind="pooled")), letters)
+    sound = Audio(torch.rand(1, 80000) - 0.5, 16000)
+    inputs = encoder.inputs(sound)
+    clips = torch.cat([encoder.features(Modality.AUDIO, inputs[:, i : i + 1]).pooled for i in range(3)])
+    features = encoder.encode([sound])
+    torch.testing.assert_close(features.tokens[0, 0], clips.mean(dim=0))
+    assert float(features.tokens.norm()) < 1
+    torch.testing.assert_close(features.pooled[0], clips.mean(dim=0) / clips.mean(dim=0).norm())
+
+
+def test_projected_tokens_are_every_patch_as_if_it_were_the_pooled_one(six_towers: ImageBindConfig) -> None:
+    """As NExT-GPT's code of October 2024 reads ImageBind: the class token left out, clips averaged."""
+    torch.manual_seed(0)
+    encoder = ImageBindEncoder(ImageBind(replace(six_towers, token_kind="projected")), letters)
+    assert encoder.width == 32
+    assert [encoder.num_tokens[modality] for modality in Modality] == [1, 64, 80, 64, 64, 64, 25]
+    for modality in Modality:
+        item = batch_of(modality, 1)
+        features = encoder.encode(item)
+        assert features.tokens.shape == (1, encoder.num_tokens[modality], 32)
+    states = encoder.model.run("vision", encoder.inputs(item := batch_of(Modality.VIDEO, 1)[0])).tokens[0]
+    linear = encoder.model.modality_heads["vision"][2]
+    clips = torch.nn.functional.normalize(linear(states[:, 1:]), dim=-1)
+    torch.testing.assert_close(encoder.encode([item]).tokens[0], clips.mean(dim=0))
+
+
 def test_patches_want_towers_of_one_width(small_config: ImageBindConfig) -> None:
     assert small_config.audio
     config = replace(small_config, audio=replace(small_config.audio, width=24))
