@@ -38,6 +38,11 @@ LICENCE = "Apache-2.0"
 CONDITION = {"image": (24, 128), "audio": (1, 128), "video": (16, 128)}  # vectors, width
 NUM_SIGNALS = {"image": 4, "audio": 2, "video": 4}
 HIDDEN, LAYERS = 192, 2  # of the output projections
+# A frozen core can only read what stands like words one after another: tokens must meet before they come to it.
+READING = InputProjectionConfig(
+    in_width=0, core_width=0, kind="group", hidden=128, num_heads=4, depths=(2, 1), num_group_tokens=(8, 0),
+    num_output_groups=(8,),
+)  # fmt: skip
 DECODERS = {
     "image": ("prompt_embeds", DecoderConfig(num_inference_steps=20, guidance_scale=3.0)),
     "audio": (
@@ -102,7 +107,7 @@ def config_of(folder: Path) -> PipelineConfig:
         name: EncoderEntry(
             name,
             _reference(folder, name),
-            {modality: InputProjectionConfig(width, core_width) for modality in modalities[name]},
+            {modality: replace(READING, in_width=width, core_width=core_width) for modality in modalities[name]},
         )
         for name, width in widths.items()
     }
