@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 ENCODERS = {
     "imagebind": "encoders.imagebind:ImageBindEncoder",
     "clip": "encoders.clip:CLIPEncoder",
+    "clap": "encoders.clap:CLAPEncoder",
 }
 
 
