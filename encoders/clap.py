@@ -91,7 +91,8 @@ class CLAPEncoder:
     @torch.no_grad()
     def _text_features(self, text: str) -> Features:
         """One text -> no tokens, and a pooled vector (1, D)."""
-        limit = self.model.config.text_config.max_position_embeddings - 2  # RoBERTa counts from its padding token
+        config = self.model.config.text_config
+        limit = config.max_position_embeddings - config.pad_token_id - 1  # RoBERTa counts from behind its padding token
         inputs = self._tokenizer(
             text, return_tensors="pt", truncation=True, max_length=limit, split_special_tokens=True
         ).to(self.device)
