@@ -99,9 +99,14 @@ class CLIPEncoder:
         Raises ValueError that says what there is, or which file of which repository is not at hand and how to get it.
         """
         repository = str(name).removeprefix("hf-hub:")
+        is_repository = repository.count("/") == 1 and not repository.startswith((".", "/", "~"))
+        if tag is not None and (is_repository or Path(name).is_dir()):
+            raise ValueError(
+                f"A tag goes with one of open_clip's names; {str(name)!r} holds its own weights, not {tag!r}."
+            )
         if Path(name).is_dir():
             parts = read_clip_folder(name)
-        elif repository.count("/") == 1 and not repository.startswith((".", "/", "~")):
+        elif is_repository:
             parts = read_clip_repository(repository, revision=revision)
         else:
             parts = read_clip_by_name(str(name), tag)

@@ -220,6 +220,10 @@ def test_a_half_downloaded_file_of_a_repository_is_not_used(model: Any, hub: Pat
 def test_unknown_names_and_tags_say_what_there_is() -> None:
     with pytest.raises(ValueError, match="no model called 'ViT-B-33'; close to it: ViT-B-32"):
         CLIPEncoder.from_pretrained("ViT-B-33", "openai")
+    with pytest.raises(
+        ValueError, match="A tag goes with one of open_clip's names; 'owner/name' holds its own weights"
+    ):
+        CLIPEncoder.from_pretrained("owner/name", "openai")
     with pytest.raises(ValueError, match=r"RN50x64 has no weights called None; there are: openai\."):
         CLIPEncoder.from_pretrained("RN50x64")
 
