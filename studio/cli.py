@@ -10,7 +10,7 @@ from typing import Annotated, ParamSpec, TypeVar
 
 import typer
 
-from studio import importing
+from studio import importing, library_commands
 from studio.errors import Cancelled, StudioError
 from studio.options import OUTPUTS, DecodeChoice, ReplyOptions, draw_seed
 from studio.terminal import Terminal
@@ -190,6 +190,7 @@ _add_stage("align-outputs", "training.align_outputs", "Stage 2: let its signal t
 _add_stage("instruct", "training.instruct", "Stage 3: teach it to hold conversations.")
 
 
+app.add_typer(library_commands.library_app(_helpful), name="library")
 import_app.command("nextgpt")(_helpful(importing.import_nextgpt))
 
 

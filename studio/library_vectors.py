@@ -182,6 +182,13 @@ class Vectors:
                 self._indexes[encoder.id] = index = graph
             self._write(index, encoder)
 
+    def rebuild(self, encoder: EncoderRecord) -> None:
+        """Make the index and its file anew from the database."""
+        with self._lock:
+            self._indexes.pop(encoder.id, None)
+            remove_index(self._path(encoder))
+            self.settle(encoder)
+
     def _follow(self, index: VectorIndex, encoder: EncoderRecord) -> VectorIndex:
         """Take in what the database gained and drop what it lost. Ids only grow, so their number and the largest tell."""
         before = len(index.ids)

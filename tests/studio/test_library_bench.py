@@ -1,0 +1,30 @@
+"""The bench measures what it says, at a size that a test can afford; 250 damaged files among it."""
+
+import re
+
+import pytest
+
+from studio.library_bench import exact_bench, graph_bench
+from studio.library_bench_ingest import damage_bench, kill_bench
+
+
+def test_searches_are_compared_side_by_side() -> None:
+    lines = list(exact_bench(400))
+    assert [line.split()[0] for line in lines[1:4]] == ["this", "numpy", "usearch"]
+
+
+def test_a_small_graph_recalls_nearly_all() -> None:
+    recalls = [float(number) for number in re.findall(r"recall@10 ([\d.]+)", "\n".join(graph_bench(600)))]
+    assert recalls[0] >= 0.95 and recalls[1] == 1
+
+
+def test_damaged_files_of_every_kind_have_an_outcome_and_harm_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    (line,) = damage_bench(250)
+    found = re.fullmatch(r"250 damaged files: (\d+) refused with a reason, the slowest took [\d.]+ s", line)
+    assert found is not None and int(found[1]) > 100
+    assert not caplog.records  # nothing but the decoder stumbled
+
+
+def test_kills_at_random_moments_lose_nothing() -> None:
+    (line,) = kill_bench(2, num_items=16)
+    assert line.startswith("2 kills: 0 acknowledged files lost, 0 there twice, 0 damaged databases")

@@ -1,0 +1,109 @@
+"""`studio library` as a person uses it, and what it says when something is wrong."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from parts import imagebind_folder
+from PIL import Image as PillowImage
+from typer.testing import CliRunner, Result
+
+from studio.cli import app
+from studio.library import Library
+from studio.store import Store
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"imagebind=imagebind:{imagebind_folder(tmp_path_factory.mktemp('imagebind'))}"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two pictures, a copy, a damaged one."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for number in range(2):
+        colours = np.random.default_rng(number).integers(0, 256, (8, 8, 3), np.uint8)
+        PillowImage.fromarray(colours).resize((64, 64)).save(folder / f"{number} bell.png")
+    (folder / "copy.png").write_bytes((folder / "0 bell.png").read_bytes())
+    (folder / "cut.png").write_bytes((folder / "0 bell.png").read_bytes()[:200])
+    return folder
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.setenv("COLUMNS", "200")
+    return lambda *words: CliRunner().invoke(app, ["library", *words])
+
+
+def test_a_folder_is_added_looked_at_gathered_and_removed(
+    run: Callable[..., Result], folder: Path, encoder: str, home: Path
+) -> None:
+    first = run("add", str(folder), "--encoder", encoder)
+    assert first.exit_code == 0
+    assert "refused" in first.stdout and "'cut.png' looks like PNG, but is damaged" in first.stdout
+    again = json.loads(run("add", str(folder), "--encoder", encoder, "--json").stdout)
+    assert again["states"] == {"known": 3, "refused": 1}
+    items = json.loads(run("list", "--json", "--kind", "image").stdout)
+    assert len(items) == 2 and {len(item["paths"]) for item in items} == {1, 2}
+    one = items[0]["id"][:10]
+    assert (
+        run("tag", one, "brass").exit_code == run("star", one).exit_code == run("collect", "Best", one).exit_code == 0
+    )
+    described = json.loads(run("show", one).stdout)
+    assert described["is_starred"] and sorted(
+        text["text"] if text["kind"] == "tag" else text["kind"] for text in described["texts"]
+    )[::-1][:2] == ["name", "brass"]
+    assert [item["id"] for item in json.loads(run("list", "--starred", "--collection", "Best", "--json").stdout)] == [
+        items[0]["id"]
+    ]
+    assert "bell.png" in run("list").stdout
+    assert "1 groups." in run("duplicates").stdout
+    assert json.loads(run("stats", "--json").stdout) == {
+        "items": {"image": 2},
+        "num_bytes": {"image": sum(item["num_bytes"] for item in items)},
+        "vectors": {"imagebind": 2},
+        "num_refused": 1,
+    }
+    assert run("verify", "--deep").stdout == "All is well.\n"
+    assert run("reindex", "--encoder", encoder).exit_code == 0
+    assert run("remove", one).exit_code == 0
+    assert len(list(folder.iterdir())) == 4
+    assert len(Library(Store(home)).items()) == 1
+    assert list((home / "index").glob("*.usearch"))
+
+
+def test_verify_names_what_is_missing_or_changed_and_mends_what_can_be(
+    run: Callable[..., Result], folder: Path, encoder: str, home: Path
+) -> None:
+    run("add", str(folder), "--encoder", encoder)
+    (folder / "copy.png").unlink()
+    (folder / "1 bell.png").write_bytes(b"something else")
+    store = Store(home)
+    with store.transaction() as database:
+        database.execute("INSERT INTO texts_found (texts_found) VALUES ('delete-all')")
+    store.close()
+    said = run("verify", "--deep")
+    assert said.exit_code == 1
+    assert (
+        "copy.png is not there" in said.stdout and "1 bell.png has changed" in said.stdout and "--mend" in said.stdout
+    )
+    assert "--mend" not in run("verify", "--mend").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["add", "/no/such/folder"], "There is no folder or file"),
+        (["add", ".", "--encoder", "clip"], "NAME=KIND:FOLDER"),
+        (["show", "ffff"], "no one medium"),
+        (["remove", "../../etc"], "no one medium"),
+        (["list", "--kind", "smell"], "There is no kind 'smell'"),
+    ],
+)
+def test_a_mistake_is_answered_with_a_line(run: Callable[..., Result], words: list[str], says: str) -> None:
+    result = run(*words)
+    assert result.exit_code == 1 and says in result.stderr and "Traceback" not in result.output
