@@ -10,7 +10,8 @@ from pipelines.safe_folder import check_no_code, read_json
 
 INDEX = "model_index.json"
 PIPELINES = frozenset({
-    "AnimateDiffPipeline", "AudioLDM2Pipeline", "AudioLDMPipeline", "LattePipeline", "PixArtAlphaPipeline",
+    "AceStepPipeline", "AnimateDiffPipeline", "AudioLDM2Pipeline", "AudioLDMPipeline", "AuraFlowPipeline",
+    "LattePipeline", "PixArtAlphaPipeline",
     "PixArtSigmaPipeline", "StableAudioPipeline", "StableDiffusionPipeline", "StableDiffusionXLPipeline",
     "TextToVideoSDPipeline", "WanPipeline",
 })  # fmt: skip
@@ -18,22 +19,25 @@ PIPELINES = frozenset({
 LIBRARIES = {
     "diffusers": "diffusers",
     "transformers": "transformers",
+    "ace_step": "diffusers.pipelines.ace_step",
     "audioldm2": "diffusers.pipelines.audioldm2",
     "stable_audio": "diffusers.pipelines.stable_audio",
     "stable_diffusion": "diffusers.pipelines.stable_diffusion",
 }
 NETWORKS = frozenset({
-    "AudioLDM2ProjectionModel", "AudioLDM2UNet2DConditionModel", "AutoencoderKL", "AutoencoderKLWan",
+    "AceStepAudioTokenDetokenizer", "AceStepAudioTokenizer", "AceStepConditionEncoder", "AceStepTransformer1DModel",
+    "AudioLDM2ProjectionModel", "AudioLDM2UNet2DConditionModel", "AuraFlowTransformer2DModel", "AutoencoderKL", "AutoencoderKLWan",
     "AutoencoderOobleck", "AutoencoderTiny", "LatteTransformer3DModel", "MotionAdapter", "PixArtTransformer2DModel",
     "StableAudioDiTModel", "StableAudioProjectionModel", "StableDiffusionSafetyChecker", "UNet2DConditionModel",
     "UNet3DConditionModel", "UNetMotionModel", "WanTransformer3DModel",
     "CLIPTextModel", "CLIPTextModelWithProjection", "CLIPVisionModelWithProjection", "ClapModel",
-    "ClapTextModelWithProjection", "GPT2LMHeadModel", "GPT2Model", "SpeechT5HifiGan", "T5EncoderModel",
+    "ClapTextModelWithProjection", "GPT2LMHeadModel", "GPT2Model", "Qwen3Model", "SpeechT5HifiGan",
+    "T5EncoderModel",
     "UMT5EncoderModel",
 })  # fmt: skip
 OTHERS = frozenset({
-    "CLIPTokenizer", "CLIPTokenizerFast", "PreTrainedTokenizerFast", "RobertaTokenizer", "RobertaTokenizerFast",
-    "T5Tokenizer", "T5TokenizerFast", "TokenizersBackend",
+    "CLIPTokenizer", "CLIPTokenizerFast", "LlamaTokenizer", "LlamaTokenizerFast", "PreTrainedTokenizerFast",
+    "Qwen2Tokenizer", "Qwen2TokenizerFast", "RobertaTokenizer", "RobertaTokenizerFast", "T5Tokenizer", "T5TokenizerFast", "TokenizersBackend",
     "CLIPFeatureExtractor", "CLIPImageProcessor", "ClapFeatureExtractor",
     "CosineDPMSolverMultistepScheduler", "DDIMScheduler", "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler",
     "EDMDPMSolverMultistepScheduler", "EulerAncestralDiscreteScheduler", "EulerDiscreteScheduler",

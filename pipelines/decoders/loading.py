@@ -18,6 +18,7 @@ from pipelines.decoders.weights import check_files
 from pipelines.quiet import quiet
 
 DECODERS = {
+    "ace_step": "pipelines.decoders.ace_step:AceStepDecoder",
     "prompt_embeds": "pipelines.decoders.diffusion:PromptEmbedsDecoder",
     "class_labels": "pipelines.decoders.audioldm:ClassLabelsDecoder",
 }
