@@ -26,18 +26,19 @@ LIBRARIES = {
 }
 NETWORKS = frozenset({
     "AceStepAudioTokenDetokenizer", "AceStepAudioTokenizer", "AceStepConditionEncoder", "AceStepTransformer1DModel",
-    "AudioLDM2ProjectionModel", "AudioLDM2UNet2DConditionModel", "AuraFlowTransformer2DModel", "AutoencoderKL", "AutoencoderKLWan",
-    "AutoencoderOobleck", "AutoencoderTiny", "LatteTransformer3DModel", "MotionAdapter", "PixArtTransformer2DModel",
+    "AudioLDM2ProjectionModel", "AudioLDM2UNet2DConditionModel", "AuraFlowTransformer2DModel",
+    "AutoencoderKL", "AutoencoderKLWan", "AutoencoderOobleck", "AutoencoderTiny", "LatteTransformer3DModel",
+    "MotionAdapter", "PixArtTransformer2DModel",
     "StableAudioDiTModel", "StableAudioProjectionModel", "StableDiffusionSafetyChecker", "UNet2DConditionModel",
     "UNet3DConditionModel", "UNetMotionModel", "WanTransformer3DModel",
     "CLIPTextModel", "CLIPTextModelWithProjection", "CLIPVisionModelWithProjection", "ClapModel",
     "ClapTextModelWithProjection", "GPT2LMHeadModel", "GPT2Model", "Qwen3Model", "SpeechT5HifiGan",
-    "T5EncoderModel",
-    "UMT5EncoderModel",
+    "T5EncoderModel", "UMT5EncoderModel",
 })  # fmt: skip
 OTHERS = frozenset({
     "CLIPTokenizer", "CLIPTokenizerFast", "LlamaTokenizer", "LlamaTokenizerFast", "PreTrainedTokenizerFast",
-    "Qwen2Tokenizer", "Qwen2TokenizerFast", "RobertaTokenizer", "RobertaTokenizerFast", "T5Tokenizer", "T5TokenizerFast", "TokenizersBackend",
+    "Qwen2Tokenizer", "Qwen2TokenizerFast", "RobertaTokenizer", "RobertaTokenizerFast",
+    "T5Tokenizer", "T5TokenizerFast", "TokenizersBackend",
     "CLIPFeatureExtractor", "CLIPImageProcessor", "ClapFeatureExtractor",
     "CosineDPMSolverMultistepScheduler", "DDIMScheduler", "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler",
     "EDMDPMSolverMultistepScheduler", "EulerAncestralDiscreteScheduler", "EulerDiscreteScheduler",
