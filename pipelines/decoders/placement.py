@@ -18,7 +18,8 @@ class Placement:
     `dtypes` names components whose precision differs, as in {"vae": "float32"}; `variant` is that of the weights'
     files ("fp16"). `offload` keeps what does not run in the CPU's memory: whole components ("model"), each layer
     ("sequential"), or groups of layers ("group"). `attention_backend` is a name that diffusers knows ("native",
-    "flash", "sage", ...). `compile_blocks` compiles the denoiser's repeated blocks with torch.compile.
+    "flash", "sage", ...), of those that fetch no code; it is in force for every pipeline loaded after.
+    `compile_blocks` compiles the denoiser's repeated blocks with torch.compile.
     """
 
     device: str = "cpu"
@@ -37,6 +38,11 @@ class Placement:
                 raise ValueError(f"No dtype {dtype!r}; wanted one of: {', '.join(DTYPES)}.")
         if self.offload not in get_args(Offload):
             raise ValueError(f"No offload {self.offload!r}; wanted one of: {', '.join(get_args(Offload))}.")
+        if self.attention_backend is not None and "hub" in self.attention_backend:
+            raise ValueError(
+                f"attention_backend={self.attention_backend!r} runs code fetched from the hub, which is never done; "
+                "install the backend's own package and name it, as in 'flash' or 'sage'."
+            )
         if self.offload != "none" and self.device.partition(":")[0] == "cpu":
             raise ValueError(
                 f"offload={self.offload!r} moves weights between the CPU and an accelerator, and the device is "
@@ -61,11 +67,14 @@ def place(pipeline: Any, placement: Placement) -> None:
         _apply("vae_slicing", vae, "enable_slicing")
     for denoiser in denoisers(pipeline):
         if placement.attention_backend is not None:
+            if not _chooses_attention(denoiser):
+                name = type(denoiser).__name__
+                raise ValueError(f"attention_backend does not go with {name}, whose attention is PyTorch's own.")
             _apply("attention_backend", denoiser, "set_attention_backend", placement.attention_backend)
         if placement.compile_blocks:
             _apply("compile_blocks", denoiser, "compile_repeated_blocks")
     if placement.offload == "none":
-        pipeline.to(placement.device)
+        _apply(f"device={placement.device!r}", pipeline, "to", placement.device)
     else:
         offload(pipeline, placement.offload, placement.device)
 
@@ -87,8 +96,14 @@ def denoisers(pipeline: Any) -> list[Any]:
     return [part for name, part in pipeline.components.items() if name.startswith(("unet", "transformer")) and part]
 
 
+def _chooses_attention(denoiser: Any) -> bool:
+    """Tell whether a network's attention goes through diffusers' dispatch; the older kinds pass over a backend in silence."""
+    processors = (getattr(module, "processor", None) for module in denoiser.modules())
+    return any("_attention_backend" in dir(processor) for processor in processors)
+
+
 def _apply(option: str, part: Any, method: str, *arguments: Any, **options: Any) -> None:
     try:
         getattr(part, method)(*arguments, **options)
-    except (AttributeError, ImportError, NotImplementedError, RuntimeError, ValueError) as error:
+    except (AssertionError, AttributeError, ImportError, NotImplementedError, RuntimeError, ValueError) as error:
         raise ValueError(f"{option} does not go with {type(part).__name__}: {error}") from error

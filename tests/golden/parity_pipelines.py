@@ -43,14 +43,12 @@ def compare(folder: Path) -> Iterator[Compared]:
     yield "in.negative_prompt_embeds", decoder.unconditional["prompt_embeds"], recorded["in.negative_prompt_embeds"]
     yield from _networks(pipeline, recorded)
     with _steps(pipeline) as steps:
-        (media,) = decoder.decode({"prompt_embeds": given}, DecodeOptions(seed=0))
+        (media,) = decoder.decode({"prompt_embeds": recorded["in.prompt_embeds"]}, DecodeOptions(seed=0))
     for number, latents in enumerate(steps):
         name = f"mid.latents_after_step{number}"
-        yield (
-            name,
-            latents if latents.ndim == recorded[name].ndim else rearrange(latents, "f c h w -> 1 c f h w"),
-            recorded[name],
-        )
+        if recorded[name].ndim == 5 and latents.ndim == 4:  # a video's frames are stepped as a batch
+            latents = rearrange(latents, "f c h w -> 1 c f h w")
+        yield name, latents, recorded[name]
     yield "mid.timesteps", pipeline.scheduler.timesteps, recorded["mid.timesteps"]
     if isinstance(media, Audio):
         yield "out.audio", media.waveform, recorded["out.audio"].clamp(-1, 1)
