@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipelines.pretrained.nextgpt import NextGPTImport
 
 LEFT_OUT = "none"
-PART = "a folder, a hub id, or 'none' to leave it out"
+PART = "a folder, a hub id (owner/name[@revision]), or 'none' to leave it out"
 
 
 class BaseRows(StrEnum):
@@ -36,9 +36,11 @@ def import_nextgpt(
     image: Annotated[str | None, typer.Option(help=f"The image decoder: {PART}. Left out: the released one.")] = None,
     audio: Annotated[str | None, typer.Option(help=f"The sound decoder: {PART}. Left out: the released one.")] = None,
     video: Annotated[str | None, typer.Option(help=f"The video decoder: {PART}. Left out: the released one.")] = None,
-    signals_image: Annotated[int, typer.Option(min=1, help="Signal tokens of an image.")] = 4,
-    signals_audio: Annotated[int, typer.Option(min=1, help="Signal tokens of a sound.")] = 8,
-    signals_video: Annotated[int, typer.Option(min=1, help="Signal tokens of a video.")] = 24,
+    signals_image: Annotated[
+        int, typer.Option(min=1, help="Signal tokens of an image, if no added_tokens.json tells.")
+    ] = 4,
+    signals_audio: Annotated[int, typer.Option(min=1, help="The same of a sound.")] = 8,
+    signals_video: Annotated[int, typer.Option(min=1, help="The same of a video.")] = 24,
     base_rows: Annotated[
         BaseRows | None, typer.Option(help="Whose word embeddings count where the checkpoint's differ from the base's.")
     ] = None,
@@ -76,7 +78,7 @@ def import_nextgpt(
 
 def _follow(terminal: Terminal, options: "NextGPTImport") -> None:
     """Run an import under a progress bar; Ctrl-C leaves nothing behind."""
-    from pipelines.pretrained.nextgpt import ImportStep, ImportWarning, import_nextgpt
+    from pipelines.pretrained.nextgpt import ImportRemark, ImportStep, import_nextgpt
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=terminal.err, transient=True) as progress:
@@ -85,5 +87,5 @@ def _follow(terminal: Terminal, options: "NextGPTImport") -> None:
             match event:
                 case ImportStep(number, total, text):
                     progress.update(task, description=text, completed=number - 1, total=total)
-                case ImportWarning(text):
+                case ImportRemark(text):
                     terminal.remark(f"Warning: {text}", style="bold yellow")

@@ -18,7 +18,7 @@ from pipelines.pretrained.nextgpt_base import BaseCore, RowDifference, compare_r
 from pipelines.pretrained.nextgpt_files import NextGPTFiles, read_nextgpt
 from pipelines.pretrained.nextgpt_folder import lora_config, settle, write_card, write_parts, write_rows
 from pipelines.pretrained.nextgpt_keys import GROUP_HEADS, Place, adapter_places, fit, input_places, output_places
-from pipelines.pretrained.nextgpt_tokens import COUNTS, FORM_2024, LEGACY_FORM, released_tokens, run_length
+from pipelines.pretrained.nextgpt_tokens import COUNTS, FORM_2024, LEGACY_FORM, counts_of, released_tokens, run_length
 from pipelines.projections import NUM_HEADS, InputProjectionConfig, OutputProjectionConfig
 
 ENCODER = "imagebind"
@@ -33,12 +33,12 @@ CALLS: Mapping[str, Mapping[str, Any]] = {
     "audioldm-l-full": {"audio_length_in_s": 9.0},
     "audioldm": {"audio_length_in_s": 5.0},
 }
-# The decoders that the projections of either generation were trained for.
+# The decoders that the projections of either generation were trained for; two of them at a revision with safetensors.
 RELEASED = {
     True: {
         Modality.IMAGE: "stable-diffusion-v1-5/stable-diffusion-v1-5",
-        Modality.AUDIO: "cvssp/audioldm-l-full",
-        Modality.VIDEO: "cerspense/zeroscope_v2_576w",
+        Modality.AUDIO: "cvssp/audioldm-l-full@9707fa44eb3fb539e293ebc682209d0895042aa0",
+        Modality.VIDEO: "cerspense/zeroscope_v2_576w@1f35e3dc3350d649f342bb7618fe34ac8fae5c9e",
     },
     False: {
         Modality.IMAGE: "stabilityai/stable-diffusion-2",
@@ -49,16 +49,16 @@ RELEASED = {
 RELATED = 0.5  # the median cosine of two embeddings' rows below which one was not trained from the other
 ONE_VECTOR = (
     "This checkpoint's input projection gathers ImageBind's patch tokens, but this encoder gives one vector for each "
-    "medium: it runs, and not as the model was trained."
+    'medium: it runs, and not as the model was trained. Set "token_kind": "projected" in the encoder\'s config.json.'
 )
 
 
 @dataclass(frozen=True)
 class NextGPTImport:
-    """What to import, onto which frozen parts, and where to; parts are folders, `preset:NAME/PART` or hub ids.
+    """What to import, onto which frozen parts, and where to; a part is named as for `refer`.
 
     Without an encoder or a decoder, what belongs to it is left out; a decoder of None is the one that was trained for.
-    `counts` are the signal tokens of each modality; the attention heads, too, no tensor tells.
+    `counts` are the signal tokens of each modality, if the tokenizer's added_tokens.json is not beside the checkpoint.
     `base_rows` says whose word embeddings count where the checkpoint's differ from the base's: the "file"'s, in a copy
     of the base, or the "base"'s; None takes the file's if they were trained from the base's, and else refuses.
     `checks_parts` loads each encoder and decoder once; without it they need not be on this machine.
@@ -87,7 +87,7 @@ class ImportStep:
 
 
 @dataclass(frozen=True)
-class ImportWarning:
+class ImportRemark:
     """Something that the person must know of."""
 
     text: str
@@ -112,7 +112,7 @@ class _Fitted:
         return {name: rows[: len(rows) - self.num_new] for name, rows in self.rows.items()}
 
 
-def import_nextgpt(options: NextGPTImport) -> Iterator[ImportStep | ImportWarning]:
+def import_nextgpt(options: NextGPTImport) -> Iterator[ImportStep | ImportRemark]:
     """Import a checkpoint, telling each step; the folder appears at the end, and a step that fails leaves nothing.
 
     Raises ValueError that says what is missing or does not fit.
@@ -127,6 +127,7 @@ def import_nextgpt(options: NextGPTImport) -> Iterator[ImportStep | ImportWarnin
 
     yield step("Reading the checkpoint")
     files = read_nextgpt(options.sources)
+    counts = counts_of(files.added_tokens, is_legacy=files.is_legacy) if files.added_tokens else options.counts
     decoders = {modality: name or RELEASED[files.is_legacy][modality] for modality, name in options.decoders.items()}
     yield step("Looking at the base")
     core = refer(options.base, options.output)
@@ -139,7 +140,7 @@ def import_nextgpt(options: NextGPTImport) -> Iterator[ImportStep | ImportWarnin
         if options.checks_parts:
             in_width, inputs, is_single = _read_encoder(references[ENCODER], options)
             if is_single and input_places(files.tensors, **_where(files, base))[0].kind == "group":
-                yield ImportWarning(ONE_VECTOR)
+                yield ImportRemark(ONE_VECTOR)
     condition_shapes: dict[Modality, tuple[int, ...]] = {}
     for modality, name in decoders.items():
         yield step(f"Checking the {modality.value} decoder")
@@ -147,14 +148,14 @@ def import_nextgpt(options: NextGPTImport) -> Iterator[ImportStep | ImportWarnin
         if options.checks_parts:
             found = references[modality.value].resolve(options.output)
             condition_shapes[modality] = _condition_shape(modality, found, _decoder_config(name))
-    fitted = _fit(files, base, options, in_width, condition_shapes)
+    fitted = _fit(files, base, replace(options, counts=counts), in_width, condition_shapes)
 
     yield step("Comparing the word embeddings")
     differences = [compare_rows(base, name, rows) for name, rows in fitted.base_rows.items()]
     unlike = "; ".join(str(difference) for difference in differences if not difference.is_same)
     takes_rows = bool(unlike) and options.base_rows != "base"
     if unlike:
-        yield ImportWarning(_judge(unlike, differences, options))
+        yield ImportRemark(_judge(unlike, differences, options))
 
     options.output.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{options.output.name}.", dir=options.output.parent))
@@ -166,8 +167,8 @@ def import_nextgpt(options: NextGPTImport) -> Iterator[ImportStep | ImportWarnin
         else:
             core = replace(core, sha256=hash_folder(base.folder))
         yield step("Writing the projections")
-        config = _config(files, fitted, core, references, inputs, decoders, options.counts)
-        _write(folder, config, files, fitted, base, options)
+        config = _config(files, fitted, core, references, inputs, decoders, counts)
+        _write(folder, config, files, fitted, base, replace(options, counts=counts))
         write_card(folder, files.paths, _told(unlike, options, takes_rows=takes_rows))
         settle(folder, options.output)
     finally:
@@ -175,14 +176,15 @@ def import_nextgpt(options: NextGPTImport) -> Iterator[ImportStep | ImportWarnin
 
 
 def refer(name: str, output: Path) -> Reference:
-    """Name a part as a config in `output` does: a folder, `preset:NAME/PART`, or a hub id (owner/name)."""
+    """Name a part as a config in `output` does: a folder, `preset:NAME/PART`, or a hub id (owner/name[@revision])."""
     if name.startswith(PRESET_SCHEME):
         return Reference(path=name)
     if Path(name).is_dir():
         return Reference(path=str(Path(name).absolute())).seen_from(output, output)
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
         raise ValueError(f"No part {name!r}; wanted a folder, a part of a preset (preset:NAME/PART), or owner/name.")
-    return Reference(repository=name)
+    repository, _, revision = name.partition("@")
+    return Reference(repository=repository, revision=revision or None)
 
 
 def _hashed(name: str, options: NextGPTImport) -> Reference:
@@ -215,7 +217,7 @@ def _condition_shape(modality: Modality, folder: Path, config: DecoderConfig) ->
 
 
 def _decoder_config(name: str) -> DecoderConfig:
-    return DecoderConfig(STEPS, GUIDANCE, rate=FRAME_RATE, call=dict(CALLS.get(Path(name).name, {})))
+    return DecoderConfig(STEPS, GUIDANCE, rate=FRAME_RATE, call=dict(CALLS.get(Path(name).name.partition("@")[0], {})))
 
 
 def _fit(

@@ -12,6 +12,7 @@ from pipelines.safe_folder import read_json
 
 WHOLE = ("pytorch_model.pt", "pytorch_model.bin", "pytorch_model.safetensors", "model.safetensors")
 STAGES = ("mm_input_projector", "mm_output_projector", "non_lora_trainables")  # of 2024; a later stage's tensors count
+ADDED_TOKENS = "added_tokens.json"
 ADAPTER, ADAPTER_CONFIG = ("adapter_model.safetensors", "adapter_model.bin"), "adapter_config.json"
 SUFFIXES = (".bin", ".pt", ".safetensors")
 HOW_TO_GET = (
@@ -26,12 +27,14 @@ class NextGPTFiles:
 
     Plain names are those of the language model itself ("model.embed_tokens.weight", "...q_proj.lora_A.weight"), and
     beside it "llama_proj.", "gen_text_hidden_fcs.0.", ... (`is_legacy`) or "mm_input_projector.", ... (2024).
+    `added_tokens` are the ids of what the training added to the tokenizer, where the tokenizer was saved beside.
     """
 
     is_legacy: bool
     tensors: dict[str, Tensor]
     names: dict[str, str]
     lora: dict[str, Any]
+    added_tokens: dict[str, int]
     paths: tuple[Path, ...]
 
 
@@ -62,7 +65,8 @@ def read_nextgpt(sources: Sequence[Path]) -> NextGPTFiles:
             f"This is no NExT-GPT checkpoint: {', '.join(map(str, paths))} holds {what}. Wanted llama_proj.* and "
             "gen_text_hidden_fcs*.0.* (first release), or mm_input_projector.* and mm_output_*_projector.* (2024)."
         )
-    return NextGPTFiles(is_legacy, tensors, names, lora, tuple(paths))
+    beside = paths[-1].parent / ADDED_TOKENS
+    return NextGPTFiles(is_legacy, tensors, names, lora, read_json(beside) if beside.is_file() else {}, tuple(paths))
 
 
 def plain_name(name: str) -> str:

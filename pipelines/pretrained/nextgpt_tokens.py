@@ -52,6 +52,26 @@ def released_tokens(counts: Mapping[Modality, int], *, is_legacy: bool) -> tuple
     return (*MARKS, *runs) if is_legacy else runs
 
 
+def counts_of(added: Mapping[str, int], *, is_legacy: bool) -> dict[Modality, int]:
+    """Count the signal tokens among those that a training added, by their names.
+
+    Raises ValueError unless they are the last ones, in the released order.
+    """
+    counts = {}
+    for modality in ORDER:
+        numbers = (
+            number for number in range(len(added)) if _run(modality, number + 1, is_legacy=is_legacy)[-1] not in added
+        )
+        counts[modality] = next(numbers, len(added))
+    tokens = sorted(added, key=lambda name: added[name])
+    wanted = released_tokens(counts, is_legacy=is_legacy)
+    if tuple(tokens[-len(wanted) :]) != wanted:
+        raise ValueError(
+            f"This checkpoint's tokenizer adds {' '.join(tokens)}, in this order; wanted at the end: {' '.join(wanted)}."
+        )
+    return counts
+
+
 def run_length(count: int, *, is_legacy: bool) -> int:
     """How many of the core's positions a run of so many signal tokens takes."""
     return count if is_legacy else 2 * count - 1

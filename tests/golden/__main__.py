@@ -35,7 +35,7 @@ def main() -> int:
     console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
     console.print(table)
     console.print(f"{num_good} within their tolerance, {num_bad} not.")
-    return int(num_bad > 0)
+    return int(num_bad > 0 or not num_good)
 
 
 def _verdict(row: Difference) -> Text:

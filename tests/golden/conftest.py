@@ -24,16 +24,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give a test with `fixture` each fixture's name, with `tensor` each recorded tensor's too."""
     if "fixture" not in metafunc.fixturenames:
         return
-    found, root = fixtures(golden_folder()), golden_folder()
+    root = golden_folder()
+    found = fixtures(root) if root.is_dir() else {}
+    if not found:
+        raise pytest.UsageError(f"GOLDEN_DIR: there is no fixture in {root}.")
     if "tensor" not in metafunc.fixturenames:
         metafunc.parametrize("fixture", found)
         return
     rows = [(name, tensor) for name, f in found.items() if f is not None for tensor in wanted_tensors(root / name, f)]
     metafunc.parametrize(("fixture", "tensor"), rows, ids=["-".join(row) for row in rows])
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name the fixtures that nobody reads."""
-    unknown = [name for name, family in fixtures(golden_folder()).items() if family is None]
-    if unknown:
-        terminalreporter.write_line(f"No family of tests/golden reads these fixtures: {', '.join(unknown)}.")

@@ -1,5 +1,6 @@
 """Published NExT-GPT checkpoints: imported exactly, or refused with all that does not fit, and nothing in between."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from encoders.modality import Modality
 from pipelines.any_to_any import AnyToAnyPipeline
 from pipelines.checkpoint import read_config
 from pipelines.pretrained import nextgpt
-from pipelines.pretrained.nextgpt import ImportStep, ImportWarning, NextGPTImport, import_nextgpt
+from pipelines.pretrained.nextgpt import ImportRemark, ImportStep, NextGPTImport, import_nextgpt
 from pipelines.pretrained.nextgpt_keys import shapes
 from pipelines.projections import InputProjectionConfig, OutputProjectionConfig
 from pipelines.prompt import MediaSlot, encode_dialogue
@@ -61,7 +62,7 @@ def save(state: Mapping[str, Tensor], path: Path) -> Path:
 
 
 def warnings(made: NextGPTImport) -> list[str]:
-    return [event.text for event in import_nextgpt(made) if isinstance(event, ImportWarning)]
+    return [event.text for event in import_nextgpt(made) if isinstance(event, ImportRemark)]
 
 
 def told(made: NextGPTImport) -> str:
@@ -296,6 +297,23 @@ def test_a_decoder_of_another_shape_is_told_by_its_projection(home: Path, tmp_pa
     assert report.endswith(
         "1 of the wrong shape:\n  gen_text_hidden_fcs_video.0.query_embs (1, 120, 8) instead of (1, 6, 8)"
     )
+
+
+def test_the_tokenizer_beside_a_checkpoint_tells_the_signal_tokens(home: Path, tmp_path: Path) -> None:
+    counts = {"image": 2, "video": 1, "audio": 5}
+    path = save(checkpoint(stage=1, counts=counts), tmp_path / "pytorch_model.pt")
+    runs = [f"[{name}{at}]" for name, count in (("IMG", 2), ("VID", 1), ("AUD", 5)) for at in range(count)]
+    added = {name: 500 + at for at, name in enumerate(("[PAD]", "<Img>", "</Img>", *runs))}
+    (tmp_path / "added_tokens.json").write_text(json.dumps(dict(reversed(added.items()))))
+    made = options(home, tmp_path / "nextgpt", path)
+    list(import_nextgpt(made))
+    rows = load_file(tmp_path / "nextgpt" / "token_rows.safetensors")["input_rows"]
+    assert torch.equal(rows, published.grown(core(), 10)["model.embed_tokens.weight"][-5:])
+    (tmp_path / "added_tokens.json").write_text(json.dumps(added | {"<Vid>": 502.5}))
+    with pytest.raises(
+        ValueError, match=r"adds .*<Img> </Img> <Vid> \[IMG0\].* wanted at the end: <Img> </Img> \[IMG0\]"
+    ):
+        list(import_nextgpt(replace(made, output=tmp_path / "other")))
 
 
 def test_an_import_that_fails_at_the_end_leaves_nothing(

@@ -14,7 +14,7 @@ from encoders.modality import Modality
 from pipelines.any_to_any import AnyToAnyPipeline
 from pipelines.checkpoint import read_config
 from pipelines.grouping import GroupProjection
-from pipelines.pretrained.nextgpt import ONE_VECTOR, ImportWarning, NextGPTImport, import_nextgpt
+from pipelines.pretrained.nextgpt import ONE_VECTOR, ImportRemark, NextGPTImport, import_nextgpt
 from pipelines.projections import InputProjection, InputProjectionConfig
 from pipelines.prompt import encode_dialogue
 
@@ -70,9 +70,7 @@ def options(home: Path, output: Path, *sources: Path) -> NextGPTImport:
 def test_the_last_stage_computes_what_the_2024_code_computes(home: Path, tmp_path: Path) -> None:
     outputs = published.projections(WIDTH, SIZES, legacy=False)
     folder = published.october_folder(tmp_path / "trained", core(), input_tensors("group"), outputs, LORA)
-    assert [
-        e for e in import_nextgpt(options(home, tmp_path / "nextgpt", folder)) if isinstance(e, ImportWarning)
-    ] == []
+    assert [e for e in import_nextgpt(options(home, tmp_path / "nextgpt", folder)) if isinstance(e, ImportRemark)] == []
     pipe = AnyToAnyPipeline.from_pretrained(tmp_path / "nextgpt")
     matrices = published.grown(core(), 36)
     original = published.merged(core(), matrices, published.adapter(core(), ("q_proj", "up_proj"), 2), scale=6 / 2)
@@ -149,7 +147,7 @@ def test_a_grouping_of_one_vector_is_told(home: Path, tmp_path: Path, monkeypatc
     folder = published.october_folder(tmp_path / "trained", core(), input_tensors("group"), outputs)
     monkeypatch.setattr("pipelines.pretrained.nextgpt._read_encoder", lambda *_: (IN_WIDTH, (Modality.IMAGE,), True))
     events = list(import_nextgpt(options(home, tmp_path / "nextgpt", folder)))
-    assert [event.text for event in events if isinstance(event, ImportWarning)] == [ONE_VECTOR]
+    assert [event.text for event in events if isinstance(event, ImportRemark)] == [ONE_VECTOR]
 
 
 def test_a_q_former_is_refused(home: Path, tmp_path: Path) -> None:
