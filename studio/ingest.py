@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from studio.errors import StudioError
 from studio.ingest_files import (
     Entry,
     NotMedia,
@@ -200,7 +201,11 @@ class _Reader:
                 if self.library.vectors.of(media_id, record) is None
             ]
             pieces = self._embed(read.media, lacking)
-        except Exception as error:
+        except (StudioError, Unreadable) as error:
+            return Outcome(path, REFUSED, media_id, str(error))
+        except Unfinished:
+            return Outcome(path, LATER, media_id)
+        except Exception as error:  # as in `finish`
             logger.exception("%s cannot be indexed", path)
             return Outcome(path, REFUSED, media_id, f"'{path.name}' cannot be indexed ({type(error).__name__}).")
         with self.library.store.transaction() as database:

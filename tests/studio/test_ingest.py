@@ -222,6 +222,18 @@ def test_what_the_studio_made_is_indexed_with_its_prompt(library: Library) -> No
     assert library.nearest(ByContent().embed(Image.from_uint8(noise(5))), "imagebind", 1)[0].media == stored.id
 
 
+def test_a_file_that_went_away_is_named_and_the_rest_is_indexed(
+    library: Library, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(2):
+        png(folder / f"{number}.png", number)
+    list(ingest_folder(library, folder, [ByContent()], read=read_png))
+    (folder / "0.png").unlink()
+    outcomes = list(make_up(library, [ByContent("clip")], read=read_png))
+    assert states(outcomes) == {ADDED: 1, REFUSED: 1}
+    assert any("missing" in (outcome.reason or "") for outcome in outcomes) and not caplog.records
+
+
 def test_copies_are_found_by_content_and_near_copies_by_their_look(library: Library, folder: Path) -> None:
     folder.mkdir()
     picture = PillowImage.fromarray(noise(1, side=200))

@@ -1,6 +1,8 @@
 """`studio library` as a person uses it, and what it says when something is wrong."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from typer.testing import CliRunner, Result
 from studio.cli import app
 from studio.library import Library
 from studio.store import Store
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +111,11 @@ def test_verify_names_what_is_missing_or_changed_and_mends_what_can_be(
 def test_a_mistake_is_answered_with_a_line(run: Callable[..., Result], words: list[str], says: str) -> None:
     result = run(*words)
     assert result.exit_code == 1 and says in result.stderr and "Traceback" not in result.output
+
+
+def test_its_help_loads_neither_arrays_nor_databases() -> None:
+    code = "import sys\nfrom typer.testing import CliRunner\nfrom studio.cli import app\n"
+    code += "assert CliRunner().invoke(app, ['library', '--help']).exit_code == 0\n"
+    code += "print([name for name in ('numpy', 'sqlalchemy', 'alembic', 'usearch', 'torch') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"

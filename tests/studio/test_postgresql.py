@@ -1,0 +1,100 @@
+"""The same code on PostgreSQL: run with STUDIO_TEST_DATABASE=postgresql+psycopg://... naming a database that may be emptied."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from studio.errors import StudioError
+from studio.history import History
+from studio.jobs import JobQueue, JobState
+from studio.library import Library
+from studio.library_vectors import Piece
+from studio.store import REVISION, Store
+
+ADDRESS = os.environ.get("STUDIO_TEST_DATABASE", "")
+pytestmark = pytest.mark.skipif(not ADDRESS, reason="STUDIO_TEST_DATABASE names no PostgreSQL database")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    from sqlalchemy import create_engine
+
+    engine = create_engine(ADDRESS)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+    engine.dispose()
+    store = Store(tmp_path, address=ADDRESS)
+    yield store
+    store.close()
+
+
+def test_the_schema_is_made_once_and_found_again(store: Store) -> None:
+    again = Store(store.home, address=ADDRESS)
+    assert again.rows("SELECT version_num FROM alembic_version") == [{"version_num": REVISION}]
+    again.close()
+
+
+def test_conversations_and_jobs_work(store: Store) -> None:
+    history, queue = History(store), JobQueue(store)
+    conversation = history.create("tiny").id
+    job = queue.submit("chat", {"a": 1})
+    history.append(conversation, "user", [{"type": "text", "text": "100% red?"}], job=job.id)
+    lease = queue.claim()
+    assert lease is not None
+    lease.show_preview(0, b"one")
+    lease.show_preview(0, b"two")
+    assert queue.preview(job.id, 0) == b"two"
+    lease.renew()
+    lease.fail("no")
+    assert queue.retry(job.id).state == JobState.QUEUED
+    assert queue.submit("chat", {}).state == JobState.QUEUED
+    queue.cancel(job.id)
+    queue.reclaim(worker_is_gone=True)
+    queue.forget_old_events()
+    assert history.recent()[0].title == "100% red?"
+    history.delete(conversation)
+    assert history.messages(conversation) == []
+
+
+def test_the_library_works(store: Store, tmp_path: Path) -> None:
+    from PIL import Image as PillowImage
+
+    from studio.ingest import ingest_folder
+    from studio.library_duplicates import find_duplicates, find_near_copies
+    from studio.library_verify import verify
+
+    library = Library(store)
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name in ("a red bell", "copy"):
+        PillowImage.new("RGB", (8, 8), "red").save(folder / f"{name}.png")
+    assert {outcome.state for outcome in ingest_folder(library, folder, [])} <= {"added", "known"}
+    (item,) = library.items(modality="image")
+    library.texts.add(item.id, "caption", "铃铛 is a bell", source="person")
+    assert [media for media, _ in library.texts.matching("bell nonsense", limit=3)] == [item.id]
+    assert [media for media, _ in library.texts.matching("铃铛", limit=3)] == [item.id]
+    encoder = library.vectors.register("clip", fingerprint="f", width=4, modalities=("image",), source="clip:x")
+    library.vectors.put(item.id, encoder, [Piece(np.eye(4, dtype=np.float32)[0])])
+    assert [hit.media for hit in library.nearest(np.eye(4)[0], "clip", 3)] == [item.id]
+    library.star(item.id)
+    library.collect("Best", [item.id])
+    assert [found.id for found in library.items(starred=True, collection="Best")] == [item.id]
+    assert len(find_duplicates(library)) == 1 and find_near_copies(library) == []
+    assert list(verify(library)) == [] and library.stats().vectors == {"clip": 1}
+    library.remove(item.id)
+    assert library.nearest(np.eye(4)[0], "clip", 3) == [] and library.texts.matching("bell", limit=3) == []
+
+
+def test_what_is_wrong_with_a_write_undoes_all_of_it(store: Store) -> None:
+    def write_and_fail() -> None:
+        with store.transaction() as database:
+            database.execute("INSERT INTO conversations VALUES ('a', 't', 'tiny', 0, 0)")
+            raise StudioError("no")
+
+    with pytest.raises(StudioError):
+        write_and_fail()
+    assert store.rows("SELECT * FROM conversations") == []
