@@ -25,7 +25,7 @@ FORMAT = "multimodal-studio/any-to-any"
 VERSION = 1
 CONFIG, PROJECTIONS, TOKEN_ROWS, ADAPTER = "config.json", "projections.safetensors", "token_rows.safetensors", "adapter"
 PRESET_SCHEME = "preset:"
-HASHED = {".json", ".safetensors", ".txt", ".model"}  # what a part's behaviour can depend on
+HASHED = {".json", ".safetensors", ".txt", ".model", ".pt", ".pth", ".bin"}  # what a part's behaviour can depend on
 
 
 @dataclass(frozen=True)

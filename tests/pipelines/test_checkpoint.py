@@ -90,6 +90,9 @@ def test_a_parts_hash_is_that_of_its_weights_and_configs(tmp_path: Path) -> None
     (tmp_path / "README.md").write_text("y")
     assert hash_folder(tmp_path) == before
     verify(Reference(path=".", sha256=before), tmp_path)
+    (tmp_path / "imagebind_huge.pth").write_bytes(b"weights")
+    assert hash_folder(tmp_path) != before
+    (tmp_path / "imagebind_huge.pth").unlink()
     (tmp_path / "a.json").rename(tmp_path / "b.json")
     assert hash_folder(tmp_path) != before
     with pytest.raises(ValueError, match="fetch the part again"):

@@ -266,6 +266,23 @@ def test_rounding_is_no_difference(home: Path, tmp_path: Path) -> None:
     assert warnings(options(home, tmp_path / "nextgpt", save(state, tmp_path / "pytorch_model.pt"))) == []
 
 
+def test_a_base_whose_head_is_its_embedding_has_one_matrix(tmp_path: Path) -> None:
+    base = parts.core_model(len(parts.core_tokenizer()), tied=True)
+    base.save_pretrained(tmp_path / "core")
+    parts.core_tokenizer().save_pretrained(tmp_path / "core")
+    (tmp_path / "audio").mkdir()
+    state = published.legacy_checkpoint(base, published.projections(WIDTH, SIZES), IN_WIDTH, stage=1)
+    path = tmp_path / "pytorch_model.pt"
+    made = options(tmp_path, tmp_path / "nextgpt", save(state, path))
+    assert "1 extra:\n  llama_model.lm_head.weight" in told(made)
+    del state["llama_model.lm_head.weight"]
+    save(state, path)
+    list(import_nextgpt(made))
+    rows = load_file(tmp_path / "nextgpt" / "token_rows.safetensors")
+    assert torch.equal(rows["input_rows"], state["llama_model.model.embed_tokens.weight"][-8:])
+    assert torch.equal(rows["output_rows"], rows["input_rows"])
+
+
 def test_a_split_base_is_copied_whole(home: Path, tmp_path: Path) -> None:
     core().save_pretrained(tmp_path / "split", max_shard_size="60KB")
     parts.core_tokenizer().save_pretrained(tmp_path / "split")
