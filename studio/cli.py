@@ -164,11 +164,18 @@ def list_presets() -> None:
 
 @presets_app.command("show")
 @_helpful
-def show_preset(name: Annotated[str, typer.Argument(help="The preset's name.")]) -> None:
+def show_preset(
+    name: Annotated[str, typer.Argument(help="The preset's name.")],
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Show which files it needs, and the memory it would take.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="Plan for this device: auto, cpu, cuda...")] = "auto",
+) -> None:
     """Show all that a preset says about itself."""
+    from studio.preset_plan import plan_page
     from studio.presets import preset_page
 
-    Terminal().out.print(preset_page(name))
+    Terminal().out.print(plan_page(name, device) if plan else preset_page(name))
 
 
 @app.command(context_settings=PASS_THROUGH)

@@ -20,15 +20,15 @@ class Model:
     environment: Environment
 
 
-def load_model(preset: str, *, device: str = "cpu") -> Model:
-    """Load a preset, a folder or a hub repository; ValueError says what is missing."""
+def load_model(preset: str, *, device: str | None = None) -> Model:
+    """Load a preset, a folder or a hub repository, on its own device if none is given; ValueError says what is missing."""
     from pipelines.any_to_any import AnyToAnyPipeline
     from pipelines.checkpoint import hash_folder
     from pipelines.presets import preset_folder
 
     folder = preset_folder(preset)
     pipe = AnyToAnyPipeline.from_pretrained(preset, device=device)
-    return Model(pipe, preset, hash_folder(folder), current_environment(device=device))
+    return Model(pipe, preset, hash_folder(folder), current_environment(device=str(pipe.device)))
 
 
 LoadModel = Callable[[str], Model]

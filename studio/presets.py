@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from studio.errors import StudioError
+from studio.preset_plan import ABOUT, gigabytes
 
 DEFAULT_PRESET = "tiny"
 PRESET_VARIABLE = "STUDIO_PRESET"
@@ -32,12 +33,22 @@ def preset_name(name: str) -> str:
 
 
 def preset_table() -> RenderableType:
-    """Return a line for every preset."""
+    """Return a line for every preset: what it is, its licence, what it takes to fetch and to hold."""
+    from pipelines.plan import make_plan, recorded_parameters
     from pipelines.presets import PRESETS
 
-    table = Table("Name", "What it is", "Licence", box=None, header_style="bold", pad_edge=False)
+    columns = ("Name", "What it is", "Licence", "Commercial use", "Download", "Memory")
+    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for preset in PRESETS.values():
-        table.add_row(preset.name, preset.summary, preset.licence)
+        if preset.parts:
+            held = sum(make_plan(preset, preset.load.on("cpu"), recorded_parameters).memory.values())
+            download = f"{ABOUT}{gigabytes(preset.num_bytes or 0)}"
+        else:
+            # Packaged weights are in half precision, and loaded in single.
+            held = 2 * sum(path.stat().st_size for path in (preset.folder or Path()).rglob("*.safetensors"))
+            download = "none"
+        answers = (preset.commercial_use, download, f"{ABOUT}{gigabytes(held)}")
+        table.add_row(preset.name, f"{preset.summary} ({preset.state})", preset.licence, *answers)
     return table
 
 
@@ -50,7 +61,11 @@ def preset_page(name: str) -> RenderableType:
         raise StudioError(f"There is no preset {name!r}. There is: {', '.join(PRESETS)}.")
     facts = Text.assemble(
         (preset.title, "bold"),
-        f"\n{preset.summary}\nLicence: {preset.licence}\nFrom: {preset.folder or preset.repository}\n",
+        f"\n{preset.summary}\nLicence: {preset.licence}\nCommercial use: {preset.commercial_use}\n",
+        *(f"{part.role}: {part.title} ({part.repository}), {part.licence}\n" for part in preset.parts),
+        f"From: {preset.folder or preset.repository}\n" if preset.folder or preset.repository else "",
+        f"{preset.to_do}\n" if preset.to_do else "",
+        f"Files and memory: studio presets show {preset.name} --plan\n" if preset.parts else "",
     )
     card = preset.folder / "README.md" if preset.folder else None
     if card is None or not card.is_file():
