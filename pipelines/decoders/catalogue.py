@@ -1,6 +1,7 @@
 """What a diffusers folder may name: a model_index.json can ask for any class of any library, these are loaded."""
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -44,8 +45,9 @@ OTHERS = frozenset({
     "EDMDPMSolverMultistepScheduler", "EulerAncestralDiscreteScheduler", "EulerDiscreteScheduler",
     "FlowMatchEulerDiscreteScheduler", "LMSDiscreteScheduler", "PNDMScheduler", "UniPCMultistepScheduler",
 })  # fmt: skip
-# Early AudioLDM2 folders name the bare GPT-2, which has lost what AudioLDM2 writes with; the weights are the same.
-SUCCESSORS = {"GPT2Model": "GPT2LMHeadModel"}
+# Older folders name classes that are gone, and the bare GPT-2, which has lost what AudioLDM2 writes with.
+SUCCESSORS = {"CLIPFeatureExtractor": "CLIPImageProcessor", "GPT2Model": "GPT2LMHeadModel"}
+NOTHING = [None, None]  # in the place of a part that is left out
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,17 @@ class Component:
         return getattr(import_module(LIBRARIES[self.library]), SUCCESSORS.get(self.class_name, self.class_name))
 
 
-def check_model_index(folder: Path) -> list[Component]:
-    """Return what a diffusers folder is made of. Raises ValueError unless it names known classes only, and no code."""
+@dataclass(frozen=True)
+class ModelIndex:
+    """What a pipeline is made of: its class, its parts, and what else its class is told."""
+
+    class_name: str
+    components: Sequence[Component]
+    settings: Mapping[str, Any]
+
+
+def read_model_index(folder: Path) -> ModelIndex:
+    """Read a diffusers folder's index. Raises ValueError unless it names known classes only, and no code anywhere."""
     path = folder / INDEX
     if not path.is_file():
         raise ValueError(f"This is no diffusers pipeline: {path} is missing.")
@@ -77,16 +88,15 @@ def check_model_index(folder: Path) -> list[Component]:
     if not isinstance(name, str) or name not in PIPELINES:
         raise ValueError(f"{path} names the pipeline {name!r}, which is not one that may be loaded.")
     components = [_component(path, key, value) for key, value in index.items() if _is_component(value)]
-    for code in sorted(folder.glob("*.py")):  # diffusers looks for some, by names that a folder can choose
-        raise ValueError(f"{code} is code of its own, which is never run; remove it.")
     for component in components:
         for config in sorted((folder / component.name).glob("*config.json")):
             check_no_code(read_json(config), config)
-    return components
+    settings = {key: None if value == NOTHING else value for key, value in index.items() if not _is_component(value)}
+    return ModelIndex(name, components, settings)
 
 
 def _is_component(value: object) -> bool:
-    return isinstance(value, list) and value != [None, None]
+    return isinstance(value, list) and value != NOTHING
 
 
 def _component(path: Path, name: str, value: list[object]) -> Component:

@@ -1,19 +1,20 @@
 """The decoders by the kind that a model's config names, and their loading from stock diffusers folders, strictly."""
 
+import inspect
 import warnings
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
-from diffusers import DiffusionPipeline
+import diffusers
 from transformers import PreTrainedModel
 
 from encoders.modality import Modality
 from pipelines.checkpoint import check_names
 from pipelines.decoders.base import Decoder, DecoderConfig
-from pipelines.decoders.catalogue import Component, check_model_index
-from pipelines.decoders.placement import Placement, load_dtypes, place
+from pipelines.decoders.catalogue import Component, ModelIndex, read_model_index
+from pipelines.decoders.placement import Placement, dtype_of, place
 from pipelines.decoders.weights import check_files
 from pipelines.quiet import quiet
 
@@ -41,41 +42,42 @@ def load_decoder(
     """
     if kind not in DECODERS:
         raise ValueError(f"No decoder kind {kind!r}; wanted one of: {', '.join(DECODERS)}.")
-    components = check_model_index(folder)
-    variants = check_files(folder, components, placement.variant, repository)
+    index = read_model_index(folder)
+    variants = check_files(folder, index.components, placement.variant, repository)
     module, name = DECODERS[kind].split(":")
     make = getattr(import_module(module), name)
-    with quiet():
-        networks = {
-            component.name: load_network(folder, component, placement, variants.get(component.name))
-            for component in components
-            if component.is_network
-        }
-        try:
-            pipeline = DiffusionPipeline.from_pretrained(
-                folder, **networks, use_safetensors=True, local_files_only=True, trust_remote_code=False
-            )
-        except (AttributeError, ImportError, OSError) as error:
-            raise ValueError(f"The pipeline in {folder} cannot be loaded: {error}") from error
+    with quiet(), warnings.catch_warnings(action="ignore", category=FutureWarning):  # of one library about another
+        pipeline = load_pipeline(folder, index, placement, variants)
         place(pipeline, placement)
         return cast(Decoder, make(pipeline, modality, config, can_move=placement.offload == "none"))
 
 
+def load_pipeline(folder: Path, index: ModelIndex, placement: Placement, variants: Mapping[str, str]) -> Any:
+    """Load every part of a pipeline with its stock loader, and put them together as diffusers does."""
+    try:
+        parts = {
+            part.name: load_network(folder, part, placement, variants.get(part.name))
+            if part.is_network
+            else part.load_class().from_pretrained(folder / part.name, local_files_only=True)
+            for part in index.components
+        }
+        pipeline_class = getattr(diffusers, index.class_name)
+        wanted = inspect.signature(pipeline_class.__init__).parameters
+        return pipeline_class(**{name: value for name, value in {**index.settings, **parts}.items() if name in wanted})
+    except (AttributeError, ImportError, OSError, TypeError) as error:
+        raise ValueError(f"The pipeline in {folder} cannot be loaded: {error}") from error
+
+
 def load_network(folder: Path, component: Component, placement: Placement, variant: str | None = None) -> Any:
     """Load one network of a pipeline with its stock loader. Raises ValueError unless its weights fit exactly."""
-    dtypes, source = load_dtypes(placement), folder / component.name
-    options: dict[str, Any] = {"dtype": dtypes.get(component.name, dtypes["default"]), "variant": variant}
-    try:
-        network_class = component.load_class()
-    except AttributeError as error:
-        raise ValueError(f"{source}: {error}; the index of this folder is not right.") from error
+    network_class, source = component.load_class(), folder / component.name
+    options: dict[str, Any] = {"dtype": dtype_of(placement, component.name), "variant": variant}
     if issubclass(network_class, PreTrainedModel):
         options |= {"ignore_mismatched_sizes": True, "trust_remote_code": False}  # told below, all together
     try:
-        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # of one library about another
-            network, report = network_class.from_pretrained(
-                source, use_safetensors=True, local_files_only=True, output_loading_info=True, **options
-            )
+        network, report = network_class.from_pretrained(
+            source, use_safetensors=True, local_files_only=True, output_loading_info=True, **options
+        )
     except (OSError, RuntimeError, ValueError) as error:
         raise ValueError(f"The weights in {source} do not fit its config.json: {error}") from error
     _check_report(report, source)

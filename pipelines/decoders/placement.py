@@ -50,12 +50,13 @@ class Placement:
             )
 
 
-def load_dtypes(placement: Placement) -> "dict[str, torch.dtype]":
-    """Return the precision of each component, as diffusers' `from_pretrained(dtype=...)` takes it."""
+def dtype_of(placement: Placement, component: str) -> "torch.dtype":
+    """Return the precision that a component is loaded at."""
     import torch
 
-    names = {**placement.dtypes, "default": placement.dtype}
-    return {component: getattr(torch, name) for component, name in names.items()}
+    dtype = getattr(torch, placement.dtypes.get(component, placement.dtype))
+    assert isinstance(dtype, torch.dtype)
+    return dtype
 
 
 def place(pipeline: Any, placement: Placement) -> None:

@@ -18,7 +18,7 @@ from transformers import GPT2LMHeadModel, GPT2Model
 from encoders.modality import Modality
 from pipelines.decoders import load_decoder
 from pipelines.decoders.base import DecodeOptions, DecoderConfig
-from pipelines.decoders.catalogue import check_model_index
+from pipelines.decoders.catalogue import read_model_index
 from pipelines.decoders.placement import Placement
 
 IMAGE = Modality.IMAGE
@@ -177,10 +177,27 @@ def test_a_variant_that_no_part_has_is_refused(stock: Path) -> None:
         load(stock, placement=Placement(variant="ema"))
 
 
+def test_an_index_without_a_part_that_the_pipeline_needs_is_refused(folder: Path) -> None:
+    index = json.loads((folder / "model_index.json").read_text())
+    (folder / "model_index.json").write_text(json.dumps({n: v for n, v in index.items() if n != "scheduler"}))
+    with pytest.raises(ValueError, match=r"cannot be loaded: .*'scheduler'"):
+        load(folder)
+
+
+def test_what_the_index_tells_the_pipeline_is_told(tmp_path: Path) -> None:
+    pipeline_parts.build("StableDiffusionXL").save_pretrained(tmp_path)
+    edit(tmp_path / "model_index.json", force_zeros_for_empty_prompt=False)
+    config = pipeline_parts.config("StableDiffusionXL")
+    decoder: Any = load_decoder("prompt_embeds", tmp_path, IMAGE, config)
+    assert decoder.pipeline.config.force_zeros_for_empty_prompt is False
+    assert decoder.unconditional["prompt_embeds"].any()
+    assert not pipeline_parts.decoder("StableDiffusionXL").unconditional["prompt_embeds"].any()
+
+
 def test_what_is_no_pipeline_is_told_apart(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"no diffusers pipeline: .*model_index\.json is missing"):
-        check_model_index(tmp_path)
-    with pytest.raises(ValueError, match="wanted one of: prompt_embeds, class_labels"):
+        read_model_index(tmp_path)
+    with pytest.raises(ValueError, match=r"wanted one of: .*prompt_embeds, class_labels"):
         load_decoder("magic", tmp_path, IMAGE, DecoderConfig(2, 2.0))
 
 
@@ -206,7 +223,7 @@ def test_an_index_that_names_code_is_refused_before_anything_is_loaded(
     (folder / "my_pipeline.py").write_text("raise SystemExit('the code of the folder ran')")
     (folder / "unet" / "my_module.py").write_text("raise SystemExit('the code of the folder ran')")
     edit(folder / "model_index.json", **fields)
-    monkeypatch.setattr("diffusers.DiffusionPipeline.from_pretrained", lambda *_, **__: pytest.fail("it was loaded"))
+    monkeypatch.setattr("diffusers.AutoencoderKL.from_pretrained", lambda *_, **__: pytest.fail("it was loaded"))
     with pytest.raises(ValueError, match=wanted):
         load(folder)
 
@@ -228,14 +245,9 @@ def test_a_parts_config_that_names_code_is_refused(folder: Path, file: str, fiel
         load(folder)
 
 
-def test_a_folder_with_a_pipeline_of_its_own_is_refused(folder: Path) -> None:
-    (folder / "None.py").write_text("raise SystemExit('the code of the folder ran')")  # a name that diffusers looks for
-    with pytest.raises(ValueError, match=r"None\.py is code of its own, which is never run"):
-        load(folder)
-
-
 def test_code_beside_the_weights_is_never_run(folder: Path, stock: Path) -> None:
-    for name in ("unet/unet.py", "text_encoder/modeling.py", "tokenizer/tokenizer.py"):
+    # diffusers itself looks for None.py
+    for name in ("None.py", "pipeline.py", "unet/unet.py", "text_encoder/modeling.py", "tokenizer/tokenizer.py"):
         (folder / name).write_text("raise SystemExit('the code of the folder ran')")
     made = [load(f) for f in (folder, stock)]
     assert len({d.decode(d.condition(["a"]), DecodeOptions(seed=1))[0].content_hash for d in made}) == 1
