@@ -5,19 +5,31 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipelines.any_to_any import AnyToAnyOutput, AnyToAnyPipeline
+    from pipelines.assembly import assemble
     from pipelines.conversation import Conversation
-    from pipelines.decoders.base import DecodeOptions
+    from pipelines.core_options import CoreOptions
+    from pipelines.decoders.base import DecodeOptions, DecoderConfig
+    from pipelines.decoders.placement import Placement
+    from pipelines.load_options import LoadOptions
     from pipelines.options import GenerationOptions
 
-__all__ = ["AnyToAnyOutput", "AnyToAnyPipeline", "Conversation", "DecodeOptions", "GenerationOptions"]
+__all__ = [
+    "AnyToAnyOutput", "AnyToAnyPipeline", "Conversation", "CoreOptions", "DecodeOptions", "DecoderConfig",
+    "GenerationOptions", "LoadOptions", "Placement", "assemble",
+]  # fmt: skip
 
 # Loaded when they are asked for, since torch takes seconds.
 PUBLIC = {
     "AnyToAnyOutput": "pipelines.any_to_any",
     "AnyToAnyPipeline": "pipelines.any_to_any",
     "Conversation": "pipelines.conversation",
+    "CoreOptions": "pipelines.core_options",
     "DecodeOptions": "pipelines.decoders.base",
+    "DecoderConfig": "pipelines.decoders.base",
     "GenerationOptions": "pipelines.options",
+    "LoadOptions": "pipelines.load_options",
+    "Placement": "pipelines.decoders.placement",
+    "assemble": "pipelines.assembly",
 }
 
 

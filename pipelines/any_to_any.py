@@ -214,11 +214,11 @@ class AnyToAnyPipeline:
 
         def refer(reference: Reference, name: str) -> Reference:
             source = reference.resolve(self.folder)
-            recorded = replace(reference, sha256=reference.sha256 or hash_folder(source))
+            recorded = reference.pinned(source)
             if copy_parts:
                 if source.resolve() != (folder / name).resolve():
                     shutil.copytree(source, folder / name, dirs_exist_ok=True)
-                return replace(recorded, path=name, repository=None, revision=None)
+                return Reference(path=name, licence=reference.licence, sha256=hash_folder(source))
             return recorded.seen_from(folder, self.folder)
 
         config = replace(

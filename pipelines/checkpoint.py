@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -25,6 +26,7 @@ FORMAT = "multimodal-studio/any-to-any"
 VERSION = 1
 CONFIG, PROJECTIONS, TOKEN_ROWS, ADAPTER = "config.json", "projections.safetensors", "token_rows.safetensors", "adapter"
 PRESET_SCHEME = "preset:"
+COMMIT = re.compile(r"[0-9a-f]{40}")  # as the hub's cache calls the folder of a snapshot
 HASHED = {".json", ".safetensors", ".txt", ".model", ".pt", ".pth", ".bin"}  # what a part's behaviour can depend on
 
 
@@ -59,6 +61,12 @@ class Reference:
         if not found.is_dir():
             raise ValueError(f"A part of this model is missing: there is no folder {found}.")
         return found
+
+    def pinned(self, source: Path) -> "Reference":
+        """The same reference to exactly what `source` holds: by the commit of a repository, else by a hash."""
+        if self.repository is not None and COMMIT.fullmatch(source.name):
+            return replace(self, revision=source.name)
+        return replace(self, sha256=self.sha256 or hash_folder(source))
 
     def seen_from(self, folder: Path, origin: Path) -> "Reference":
         """The same reference, written for a config in `folder` instead of `origin`."""
@@ -122,7 +130,10 @@ class PipelineConfig:
     def with_projections(
         self, core_width: int, shapes: Mapping[Modality, Mapping[str, tuple[int, ...]]]
     ) -> "PipelineConfig":
-        """Fill in the projections of the outputs that name none, from what their decoders take: name -> shape."""
+        """Fill in what untrained projections leave open: all of an output's, from what its decoder takes (name -> shape),
+
+        and the core's width where an input's says 0.
+        """
 
         def found(modality: Modality) -> dict[str, OutputProjectionConfig]:
             return {
@@ -130,8 +141,15 @@ class PipelineConfig:
                 for name, shape in shapes[modality].items()
             }
 
-        decoders = {m: replace(e, projections=e.projections or found(m)) for m, e in self.decoders.items()}
-        return replace(self, decoders=decoders)
+        def fitted(entry: EncoderEntry) -> EncoderEntry:
+            widths = {m: replace(c, core_width=c.core_width or core_width) for m, c in entry.projections.items()}
+            return replace(entry, projections=widths)
+
+        return replace(
+            self,
+            encoders={name: fitted(entry) for name, entry in self.encoders.items()},
+            decoders={m: replace(e, projections=e.projections or found(m)) for m, e in self.decoders.items()},
+        )
 
     def encoder_of(self, modality: Modality) -> str | None:
         """The name of the encoder that serves a modality by default."""

@@ -4,13 +4,32 @@ from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, IncompleteSnapshotError, LocalEntryNotFoundError
+from huggingface_hub import hf_hub_download, snapshot_download
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    IncompleteSnapshotError,
+    LocalEntryNotFoundError,
+)
 
 from pipelines.safe_folder import read_json
 
 # Weights and their descriptions, and nothing that could run.
 DOWNLOADED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.md", "*.jinja")
+# The same weights once more, at another precision or for another library.
+REPEATED = (
+    "*.fp16.*",
+    "*.bf16.*",
+    "*.fp32.*",
+    "*.non_ema.*",
+    "*.fp16-*",
+    "*-fp16*",
+    "consolidated*",
+    "original/*",
+    "onnx/*",
+)
+INDEX = "model_index.json"
 
 
 def is_repository(name: str) -> bool:
@@ -28,12 +47,15 @@ def find_part(name: str | Path) -> Path:
 
 
 def hub_folder(repository: str, revision: str | None = None, files: Sequence[str] = ()) -> Path:
-    """Return the local copy of a repository's files, fetching what is missing; `files` are patterns, none for all.
+    """Return the local copy of a repository's files, fetching what is missing.
 
-    Raises ValueError that names the repository, what is missing of it, and how to get it.
+    `files` are patterns; without any, weights and descriptions are fetched, of a diffusers repository those of the
+    pipeline's parts. Raises ValueError that names the repository, what is missing of it, and how to get it.
     """
     try:
-        folder = Path(snapshot_download(repository, revision=revision, allow_patterns=list(files or DOWNLOADED)))
+        wanted = list(files) or _wanted(repository, revision)
+        ignored = None if files else list(REPEATED)
+        folder = Path(snapshot_download(repository, revision=revision, allow_patterns=wanted, ignore_patterns=ignored))
     except IncompleteSnapshotError as error:
         missing = missing_files(Path(error.snapshot_path), files)
         raise ValueError(
@@ -70,6 +92,16 @@ def how_to_get(repository: str, revision: str | None, files: Sequence[str]) -> s
         ]
     )
     return f"With a network, run: {command} (it goes on where it broke off); or give the folder of a copy."
+
+
+def _wanted(repository: str, revision: str | None) -> list[str]:
+    """Name what is wanted of a repository: of a diffusers pipeline its parts' folders, not the single files beside them."""
+    try:
+        index = read_json(Path(hf_hub_download(repository, INDEX, revision=revision)))
+    except (EntryNotFoundError, LocalEntryNotFoundError):
+        return list(DOWNLOADED)
+    parts = [name for name, value in index.items() if isinstance(value, list)]
+    return [INDEX, *(f"{part}/{pattern}" for part in parts for pattern in DOWNLOADED)]
 
 
 def missing_files(folder: Path, files: Sequence[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -52,8 +52,8 @@ class ReplyOptions:
     def to_dict(self) -> dict[str, Any]:
         return dict(json.loads(json.dumps(asdict(self))))
 
-    def for_pipeline(self, *, preview_every: int = 0) -> "GenerationOptions":
-        """Return the same as the pipeline's own options; imports torch."""
+    def for_pipeline(self, makes: Collection[str], *, preview_every: int = 0) -> "GenerationOptions":
+        """Return the same as the options of a pipeline that `makes` these modalities, without others; imports torch."""
         from encoders.modality import Modality
         from pipelines.decoders.base import DecodeOptions
         from pipelines.options import GenerationOptions
@@ -66,7 +66,7 @@ class ReplyOptions:
                 preview_every=preview_every,
             )
             for name, choice in {**dict.fromkeys(self.outputs, DecodeChoice()), **self.decode}.items()
-            if name in self.outputs
+            if name in self.outputs and name in makes
         }
         settings = {} if self.max_new_tokens is None else {"max_new_tokens": self.max_new_tokens}
         return GenerationOptions(

@@ -45,7 +45,7 @@ def remake(
             raise _Made
 
     with suppress(_Made):
-        conversation.send(question, recipe.options.for_pipeline(), callback=hear)
+        conversation.send(question, recipe.options.for_pipeline(model.pipe.outputs), callback=hear)
     before = read_media(file)
     part = maker.made.get(wanted)
     comparison = Comparison(Verdict.DIFFERENT, reason="this time the reply does not hold it")

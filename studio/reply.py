@@ -69,7 +69,8 @@ def make_reply(
     from pipelines.prompt import SampledTokens
 
     maker = ReplyMaker(recipe, media, listener)
-    reply = conversation.send(question, recipe.options.for_pipeline(preview_every=PREVIEW_EVERY), callback=maker.hear)
+    options = recipe.options.for_pipeline(conversation.pipe.outputs, preview_every=PREVIEW_EVERY)
+    reply = conversation.send(question, options, callback=maker.hear)
     notices = [] if reply.notice is None else [reply.notice]
     if reply.finish == "length":
         notices.append("The reply was cut: it had reached its longest length.")

@@ -2,9 +2,11 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import constants
+from huggingface_hub.utils import filter_repo_objects
 
 from pipelines.hub import find_part, hub_folder, missing_files
 
@@ -63,6 +65,27 @@ def test_a_listing_of_the_repository_tells_what_is_missing_too(snapshot: Path) -
     (trees / f"{COMMIT}.json").write_text(json.dumps({"format_version": 1, "files": listing}))
     with pytest.raises(ValueError, match=r"'somebody/model' is only partly on this machine .*tokenizer\.json"):
         hub_folder("somebody/model", files=(*FILES, "tokenizer.json"))
+
+
+def test_of_a_pipeline_its_parts_are_fetched_and_nothing_twice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    index = tmp_path / "model_index.json"
+    index.write_text(json.dumps({"_class_name": "P", "unet": ["diffusers", "U"], "vae": ["diffusers", "V"]}))
+    asked: dict[str, list[str]] = {}
+
+    def download(repository: str, **options: Any) -> str:
+        asked.update(options)
+        return str(tmp_path)
+
+    monkeypatch.setattr("pipelines.hub.hf_hub_download", lambda repository, name, revision: str(index))
+    monkeypatch.setattr("pipelines.hub.snapshot_download", download)
+    hub_folder("somebody/pipeline")
+    listed = [
+        "v1-5-pruned.safetensors", "unet/diffusion_pytorch_model.safetensors", "vae/config.json", "model_index.json",
+        "unet/diffusion_pytorch_model.fp16.safetensors", "unet/diffusion_pytorch_model.non_ema.safetensors",
+        "unet/diffusion_pytorch_model.bin", "unet/evil.py",
+    ]  # fmt: skip
+    patterns = {"allow_patterns": asked["allow_patterns"], "ignore_patterns": asked["ignore_patterns"]}
+    assert list(filter_repo_objects(listed, **patterns)) == listed[1:4]
 
 
 def test_an_unknown_repository_is_named_with_its_files_and_the_command_that_gets_them(snapshot: Path) -> None:
