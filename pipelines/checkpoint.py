@@ -237,7 +237,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return {name: value.float() for name, value in load_file(path).items()}
     except SafetensorError as error:
-        raise ValueError(f"{path} is not a safetensors file: {error}") from error
+        raise ValueError(
+            f"{path} is not a safetensors file ({error}); fetch it again, or save the model again."
+        ) from error
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], dtype: torch.dtype = torch.float32) -> None:

@@ -98,8 +98,8 @@ _ALL = (
         ),
         to_do=(
             "Make a model folder of it first: fetch its parts (studio presets show nextgpt-7b-v0 --plan names them), add the "
-            "Vicuna delta to LLaMA 7B, then run studio import nextgpt pytorch_model.pt --base VICUNA_FOLDER --output FOLDER "
-            "and talk with it by --preset FOLDER."
+            "Vicuna delta to LLaMA 7B, then run studio import nextgpt pytorch_model.pt --base VICUNA --encoder IMAGEBIND "
+            "--output FOLDER, and talk with it by --preset FOLDER."
         ),
     ),
     _packaged(
