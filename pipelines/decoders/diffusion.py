@@ -38,6 +38,7 @@ class PromptEmbedsDecoder:
         self.modality = modality
         self.config = config
         self._can_move = can_move
+        self._device = pipeline._execution_device
         self._length = config.condition_length
         given, self._negative = self._encode([LONG_CAPTION], with_negative=True)
         self._length = given["prompt_embeds"].shape[1]
@@ -82,6 +83,7 @@ class PromptEmbedsDecoder:
         """Move the pipeline to a device, unless it is offloaded."""
         if self._can_move:
             self.pipeline.to(device)
+            self._device = self.pipeline._execution_device
         return self
 
     def _encode(
@@ -94,12 +96,11 @@ class PromptEmbedsDecoder:
 
     def _conditions(self, condition: Mapping[str, Tensor]) -> dict[str, Tensor | None]:
         """Name the pipeline's arguments: the conditions, their masks, and the same for what guidance leads away from."""
-        device = self.pipeline._execution_device
         masks = {name: _mask(condition["prompt_embeds"]) for name in self._mask_shapes}
         given: dict[str, Tensor | None] = {
-            name: value.to(device, self._dtypes[name]) for name, value in {**masks, **condition}.items()
+            name: value.to(self._device, self._dtypes[name]) for name, value in {**masks, **condition}.items()
         }
-        given |= {NEGATIVE + name: value.to(device) for name, value in self._negative.items()}
+        given |= {NEGATIVE + name: value.to(self._device) for name, value in self._negative.items()}
         if "negative_prompt" in call_arguments(self.pipeline):
             given["negative_prompt"] = None  # some pipelines default to "" and then refuse the embeddings
         return given

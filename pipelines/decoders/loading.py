@@ -65,7 +65,7 @@ def load_pipeline(folder: Path, index: ModelIndex, placement: Placement, variant
         wanted = inspect.signature(pipeline_class.__init__).parameters
         return pipeline_class(**{name: value for name, value in {**index.settings, **parts}.items() if name in wanted})
     except (AttributeError, ImportError, OSError, TypeError) as error:
-        raise ValueError(f"The pipeline in {folder} cannot be loaded: {error}") from error
+        raise ValueError(f"The pipeline in {folder} cannot be loaded: {str(error).strip()}") from error
 
 
 def load_network(folder: Path, component: Component, placement: Placement, variant: str | None = None) -> Any:

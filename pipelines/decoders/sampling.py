@@ -1,7 +1,8 @@
 """The sampling that all diffusers decoders share: one sample at a time, its own seed, its steps reported."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from itertools import count
 from typing import Any
 
@@ -33,35 +34,41 @@ def decode_rows(
     seed = draw_seed() if options.seed is None else options.seed
     num_steps = options.num_inference_steps or config.num_inference_steps
     guidance_scale = config.guidance_scale if options.guidance_scale is None else options.guidance_scale
-    num_rows = next(iter(condition.values())).shape[0]
+    rows = [row for row in range(len(next(iter(condition.values())))) for _ in range(options.count)]
     samples: list[Media] = []
-    for row in range(num_rows):
+    for number, row in enumerate(rows):
         one = {name: value[row : row + 1] for name, value in condition.items()}
-        for _ in range(options.count):
-            number = len(samples)
-
-            steps = count(1)
-
-            def report(latents: Tensor, number: int = number, steps: Iterator[int] = steps) -> None:
-                if callback is not None:
-                    step, total = next(steps), num_reports(pipeline, num_steps)
-                    shown = options.preview_every and step % options.preview_every == 0 and step < total
-                    callback(DecodeStep(number, step, total, preview(latents) if shown else None))
-
-            arguments = {
-                **config.call,
-                **step_callback(pipeline, report),
-                "num_inference_steps": num_steps,
-                "guidance_scale": guidance_scale,
-                "generator": torch.Generator().manual_seed((seed + number) % (MAX_SEED + 1)),
-                "output_type": "np",
-            }
-            try:
-                samples.append(make(one, arguments))
-            except BaseException:
-                pipeline.maybe_free_model_hooks()  # an offloaded network is not to stay where it was stopped
-                raise
+        arguments = {
+            **config.call,
+            "num_inference_steps": num_steps,
+            "guidance_scale": guidance_scale,
+            "generator": torch.Generator().manual_seed((seed + number) % (MAX_SEED + 1)),
+            "output_type": "np",
+        }
+        if callback is not None:
+            every = options.preview_every
+            arguments |= step_callback(pipeline, _reporter(pipeline, number, num_steps, callback, preview, every))
+        try:
+            samples.append(make(one, arguments))
+        except BaseException:
+            pipeline.maybe_free_model_hooks()  # an offloaded network is not to stay where it was stopped
+            raise
     return samples
+
+
+def _reporter(
+    pipeline: Any, number: int, num_steps: int, callback: StepCallback, preview: Preview, every: int
+) -> Callable[[Tensor], None]:
+    """Return what is told the latents of each step of sample `number`, and tells the callback of it."""
+    steps = count(1)
+    total = cache(lambda: num_reports(pipeline, num_steps))  # once the pipeline has set its scheduler
+
+    def report(latents: Tensor) -> None:
+        step = next(steps)
+        shown = every and step % every == 0 and step < total()
+        callback(DecodeStep(number, step, total(), preview(latents) if shown else None))
+
+    return report
 
 
 def step_callback(pipeline: Any, report: Callable[[Tensor], None]) -> dict[str, Any]:
@@ -91,7 +98,12 @@ def num_reports(pipeline: Any, num_steps: int) -> int:
 
 def call_arguments(pipeline: Any) -> Mapping[str, inspect.Parameter]:
     """Return the arguments that calling a pipeline takes, by name."""
-    return inspect.signature(pipeline.__call__).parameters
+    return _parameters(type(pipeline).__call__)
+
+
+@cache
+def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(function).parameters
 
 
 def check_condition(

@@ -1,6 +1,7 @@
 """Decoders around every family of diffusers pipelines: equal to the pipeline itself, to the bit, called by its own name."""
 
 import inspect
+from collections import Counter
 from functools import cache
 from typing import Any
 
@@ -16,6 +17,7 @@ from encoders.media import Audio, Image, Media, Video
 from encoders.modality import Modality
 from pipelines.decoders.base import Cancelled, DecodeOptions, Decoder, DecodeStep
 from pipelines.decoders.diffusion import PromptEmbedsDecoder
+from pipelines.decoders.placement import denoisers
 
 CAPTION = "a red bell"
 MADE = {Modality.IMAGE: Image, Modality.AUDIO: Audio, Modality.VIDEO: Video}
@@ -68,6 +70,25 @@ def test_the_condition_is_found_from_the_pipeline(name: str) -> None:
     assert {n: tuple(v.shape) for n, v in decoder.unconditional.items()} == {
         n: (1, *s) for n, s in sample.shapes.items()
     }
+
+
+@every
+def test_a_sample_costs_the_networks_what_the_stock_pipeline_costs_them(name: str) -> None:
+    decoder, calls = decoder_of(name), []
+    networks = [part for part in decoder.pipeline.components.values() if isinstance(part, torch.nn.Module)]
+    hooks = [part.register_forward_pre_hook(lambda module, _: calls.append(type(module))) for part in networks]
+    try:
+        make(decoder, decoder.condition([CAPTION]))
+        ours = calls.copy()
+        calls.clear()
+        call_stock(name, prompt=CAPTION)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    given, stock = Counter(ours), Counter(calls)
+    assert given <= stock, "a network ran more often than the stock pipeline runs it"
+    denoiser = type(denoisers(decoder.pipeline)[0])
+    assert given[denoiser] == stock[denoiser] > 0
 
 
 # Latte shortens a caption that comes alone; AudioLDM lengthens its empty one: each is compared by embeddings below.

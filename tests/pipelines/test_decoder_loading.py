@@ -20,6 +20,7 @@ from pipelines.decoders import load_decoder
 from pipelines.decoders.base import DecodeOptions, DecoderConfig
 from pipelines.decoders.catalogue import read_model_index
 from pipelines.decoders.placement import Placement
+from pipelines.safe_weights import convert
 
 IMAGE = Modality.IMAGE
 UNET, TEXT = "unet/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"
@@ -162,6 +163,28 @@ def test_pickled_weights_are_never_opened(folder: Path) -> None:
     (folder / "unet/diffusion_pytorch_model.bin").write_bytes(pickle.dumps(Trap()))
     with pytest.raises(ValueError, match=r"owner/name has unet/diffusion_pytorch_model\.bin and no .* pickle can run"):
         load(folder, repository="owner/name")
+
+
+def test_pickled_tensors_made_safe_by_our_own_command_are_read(folder: Path, stock: Path) -> None:
+    for file in (UNET, TEXT):
+        tensors = load_file(folder / file)
+        (folder / file).unlink()
+        pickled = "diffusion_pytorch_model.bin" if file == UNET else "pytorch_model.bin"
+        torch.save(tensors, (folder / file).parent / pickled)
+        with pytest.raises(ValueError, match=f"python -m pipelines.safe_weights {(folder / file).parent}"):
+            load(folder)
+        convert((folder / file).parent)
+    for part in ("unet", "text_encoder"):
+        assert_same(*(getattr(load(f).pipeline, part) for f in (folder, stock)))
+
+
+def test_a_scheduler_whose_package_is_not_installed_names_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def not_installed(*_: Any, **__: Any) -> None:
+        raise ImportError("\nCosineDPMSolverMultistepScheduler requires the torchsde library\n")
+
+    monkeypatch.setattr("diffusers.DPMSolverMultistepScheduler.from_pretrained", not_installed)
+    with pytest.raises(ValueError, match="cannot be loaded: CosineDPMSolverMultistepScheduler requires the torchsde"):
+        load(folder)
 
 
 def test_weights_of_a_variant_are_taken_where_they_are(folder: Path) -> None:
