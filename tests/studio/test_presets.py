@@ -7,8 +7,10 @@ import sys
 
 import pytest
 from rich.console import Console, RenderableType
+from typer.testing import CliRunner
 
 from pipelines.presets import PRESETS
+from studio.cli import app
 from studio.errors import StudioError
 from studio.preset_plan import gigabytes, plan_page
 from studio.presets import preset_page, preset_table
@@ -62,6 +64,13 @@ def test_a_plan_for_a_processor_holds_all_there() -> None:
     plan = rendered(plan_page("audio-1.5b", "cpu"))
     assert "cuda" not in plan
     assert re.search(r"^  cpu: \d+\.\d\d GB$", plan, flags=re.MULTILINE)
+
+
+def test_the_command_shows_the_plan() -> None:
+    shown = CliRunner().invoke(app, ["presets", "show", "audio-1.5b", "--plan", "--device", "cpu"])
+    assert shown.exit_code == 0, shown.output
+    assert "cvssp/audioldm-s-full-v2" in shown.output
+    assert "Memory held" in shown.output
 
 
 def test_the_packaged_model_needs_no_plan_and_an_unknown_one_is_refused() -> None:
