@@ -46,25 +46,13 @@ class LoadOptions:
 
 
 def read_load_options(values: Mapping[str, Any]) -> LoadOptions:
-    """Read what a model's config holds of them, which somebody else may have written.
-
-    Raises ValueError for what is unknown, and for an attention that is downloaded and run.
-    """
+    """Read what a model's config holds of them, which somebody else may have written. Raises ValueError for the unknown."""
     known = dict(values)
     core = CoreOptions(**_known(CoreOptions, known.pop("core", {})))
-    decoders = _placement(known.pop("decoders", {}))
-    by_modality = {Modality(name): _placement(given) for name, given in known.pop("by_modality", {}).items()}
+    decoders = Placement(**_known(Placement, known.pop("decoders", {})))
+    placements = known.pop("by_modality", {})
+    by_modality = {Modality(name): Placement(**_known(Placement, given)) for name, given in placements.items()}
     return LoadOptions(**_known(LoadOptions, known), core=core, decoders=decoders, by_modality=by_modality)
-
-
-def _placement(values: Mapping[str, Any]) -> Placement:
-    placement = Placement(**_known(Placement, values))
-    if "hub" in (placement.attention_backend or "").split("_"):
-        raise ValueError(
-            f"The attention {placement.attention_backend!r} is code that would be downloaded and run, which a model's "
-            "config may not ask for; name it in the options that you load the model with, if you trust it."
-        )
-    return placement
 
 
 def _known(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def test_an_automatic_device_is_one_that_this_machine_has(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("backend", ["flash_hub", "_flash_3_hub", "sage_hub"])
 def test_a_config_cannot_ask_for_an_attention_that_is_downloaded_and_run(backend: str) -> None:
-    with pytest.raises(ValueError, match=f"The attention '{backend}' is code that would be downloaded and run"):
+    with pytest.raises(ValueError, match=f"'{backend}' runs code fetched from the hub, which is never done"):
         read_load_options({"decoders": {"attention_backend": backend}})
     with pytest.raises(ValueError, match="No attention 'somebody/kernel'"):
         read_load_options({"core": {"attention": "somebody/kernel"}})
