@@ -3,22 +3,24 @@
 import json
 import pickle
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from shutil import copytree
 from typing import Any
 
+import diffusers
 import pipeline_parts
 import pytest
 import torch
+from diffusers.pipelines.stable_diffusion import StableDiffusionSafetyChecker
 from pipeline_parts import PIPELINES
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import GPT2LMHeadModel, GPT2Model
+from transformers import CLIPConfig, CLIPImageProcessor, GPT2LMHeadModel, GPT2Model
 
 from encoders.modality import Modality
-from pipelines.decoders import load_decoder
+from pipelines.decoders import catalogue, load_decoder
 from pipelines.decoders.base import DecodeOptions, DecoderConfig
-from pipelines.decoders.catalogue import read_model_index
 from pipelines.decoders.placement import Placement
 from pipelines.safe_weights import convert
 
@@ -91,6 +93,38 @@ def test_older_and_newer_layouts_of_the_same_weights_make_the_same(stock: Path, 
     assert any("proj_attn" in name for name in load_file(folder / "vae/diffusion_pytorch_model.safetensors"))
     for part in ("vae", "text_encoder"):
         assert_same(*(getattr(load(f).pipeline, part) for f in (stock, folder)))
+
+
+def test_a_released_safety_checker_is_read(folder: Path) -> None:
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    vision = {**sizes, "image_size": 8, "patch_size": 4}
+    text = {**sizes, "vocab_size": 8, "bos_token_id": 0, "eos_token_id": 1}
+    checker = StableDiffusionSafetyChecker(CLIPConfig(text_config=text, vision_config=vision, projection_dim=8))
+    checker.save_pretrained(folder / "safety_checker")
+    CLIPImageProcessor(size=8, crop_size=8).save_pretrained(folder / "feature_extractor")
+    edit(
+        folder / "model_index.json",
+        safety_checker=["stable_diffusion", "StableDiffusionSafetyChecker"],
+        feature_extractor=["transformers", "CLIPFeatureExtractor"],  # its older name
+    )
+    older = {"vision_model.embeddings.position_ids": torch.arange(5)[None]}
+    rewrite(
+        folder / "safety_checker/model.safetensors",
+        lambda tensors: {
+            n.replace("vision_model.", "vision_model.vision_model."): v for n, v in (tensors | older).items()
+        },
+    )
+    decoder = load(folder)
+    assert_same(decoder.pipeline.safety_checker, checker)
+    assert len(decoder.decode(decoder.condition(["a"]), DecodeOptions(seed=1))) == 1
+
+
+def test_every_class_that_may_be_loaded_is_there() -> None:
+    libraries = [import_module(name) for name in catalogue.LIBRARIES.values()]
+    for name in catalogue.NETWORKS | catalogue.OTHERS:
+        name = catalogue.SUCCESSORS.get(name, name)
+        assert any(getattr(library, name, None) is not None for library in libraries), name
+    assert all(getattr(diffusers, name, None) is not None for name in catalogue.PIPELINES)
 
 
 def test_the_bare_gpt_2_of_early_audioldm2_folders_is_read_as_the_one_that_writes(tmp_path: Path) -> None:
@@ -219,7 +253,7 @@ def test_what_the_index_tells_the_pipeline_is_told(tmp_path: Path) -> None:
 
 def test_what_is_no_pipeline_is_told_apart(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"no diffusers pipeline: .*model_index\.json is missing"):
-        read_model_index(tmp_path)
+        catalogue.read_model_index(tmp_path)
     with pytest.raises(ValueError, match=r"wanted one of: .*prompt_embeds, class_labels"):
         load_decoder("magic", tmp_path, IMAGE, DecoderConfig(2, 2.0))
 
