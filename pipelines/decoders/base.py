@@ -85,16 +85,16 @@ class Decoder(Protocol):
 
     @property
     def condition_shapes(self) -> Mapping[str, tuple[int, ...]]:
-        """Return the shape of each condition of one sample, without the batch."""
+        """Return the shape of each condition of one sample, without the batch; masks, which may be left out, are not here."""
         ...
 
     @property
     def unconditional(self) -> Mapping[str, Tensor]:
-        """Return the conditions (1, ...) of the empty caption, a constant of the decoder."""
+        """Return the conditions (1, ...) that guidance leads away from, a constant: the empty caption's, if not told else."""
         ...
 
     def condition(self, captions: Sequence[str]) -> dict[str, Tensor]:
-        """Encode B captions with the decoder's own text encoder: name -> (B, ...)."""
+        """Encode B captions with the decoder's own text encoder: name -> (B, ...), with its masks if it has any."""
         ...
 
     def decode(

@@ -63,8 +63,8 @@ def _encode_prompt(
         "do_classifier_free_guidance": with_negative,
         "clean_caption": arguments.get("clean_caption", False),  # would want a parser of HTML
     }
-    if isinstance(values["negative_prompt"], str):
-        values["negative_prompt"] = [values["negative_prompt"]] * len(captions)
+    if isinstance(values.get("negative_prompt"), str):
+        values["negative_prompt"] = [values["negative_prompt"]] * len(captions)  # as the captions are given
     made = pipeline.encode_prompt(**{name: value for name, value in values.items() if name in wanted})
     names = next((n for n in RETURNS if called.keys() >= set(n) and len(n) == len(made)), None)
     if names is None:

@@ -1,5 +1,6 @@
 """A decoder around any diffusers pipeline that takes `prompt_embeds`: images, videos and sounds."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from pipelines.decoders.previews import preview
 from pipelines.decoders.sampling import call_arguments, check_condition, decode_rows
 from pipelines.quiet import quiet
 
+NEGATIVE_TEXT = re.compile(r"negative_prompt(_\d)?")
 SILENCE = 0.1  # of the longest vector: a shorter one stands for no word
 
 
@@ -101,9 +103,8 @@ class PromptEmbedsDecoder:
             name: value.to(self._device, self._dtypes[name]) for name, value in {**masks, **condition}.items()
         }
         given |= {NEGATIVE + name: value.to(self._device) for name, value in self._negative.items()}
-        if "negative_prompt" in call_arguments(self.pipeline):
-            given["negative_prompt"] = None  # some pipelines default to "" and then refuse the embeddings
-        return given
+        # Some pipelines default to "", and then refuse the embeddings.
+        return given | {name: None for name in call_arguments(self.pipeline) if NEGATIVE_TEXT.fullmatch(name)}
 
     def _preview(self, latents: Tensor) -> Image | None:
         return None if self.modality is Modality.AUDIO else preview(self.pipeline.vae, latents)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from encoders.media import Audio, Image, Media, Video
 from encoders.modality import Modality
-from pipelines.decoders.base import Cancelled, DecodeOptions, Decoder, DecodeStep
+from pipelines.decoders.base import Cancelled, DecodeOptions, Decoder, DecoderConfig, DecodeStep
 from pipelines.decoders.diffusion import PromptEmbedsDecoder
 from pipelines.decoders.placement import denoisers
 
@@ -45,10 +45,8 @@ def call_stock(name: str, **given: Any) -> Tensor:
     pipeline, sample = decoder_of(name).pipeline, PIPELINES[name]
     if "clean_caption" in inspect.signature(pipeline.__call__).parameters:
         given["clean_caption"] = False
-    generator = torch.Generator().manual_seed(5)
-    output = pipeline(
-        **given, **sample.call, generator=generator, num_inference_steps=2, guidance_scale=2.0, output_type="np"
-    )
+    common = {"generator": torch.Generator().manual_seed(5), "num_inference_steps": 2, "guidance_scale": 2.0}
+    output = pipeline(**{**common, **sample.call, **given}, output_type="np")
     field = {Modality.IMAGE: "images", Modality.AUDIO: "audios", Modality.VIDEO: "frames"}[sample.modality]
     made = torch.from_numpy(np.asarray(getattr(output, field))[0])
     return torch.atleast_2d(made).clamp(-1, 1) if sample.modality is Modality.AUDIO else made
@@ -108,12 +106,28 @@ def test_a_condition_makes_what_the_stock_pipeline_makes_of_the_same_embeddings_
 
 @pytest.mark.parametrize("name", ["StableDiffusion", "PixArtAlpha", "AudioLDM2", "Wan"])
 def test_a_configured_negative_prompt_is_what_the_stock_pipeline_is_told(name: str) -> None:
-    config = pipeline_parts.config(name)
-    config = type(config)(2, 2.0, rate=4.0, call={**config.call, "negative_prompt": "dull"})
+    config = DecoderConfig(2, 2.0, rate=4.0, call={**PIPELINES[name].call, "negative_prompt": "dull"})
     decoder = PromptEmbedsDecoder(decoder_of(name).pipeline, PIPELINES[name].modality, config)
     made = make(decoder, decoder.condition([CAPTION]))
     assert torch.equal(made, call_stock(name, prompt=CAPTION, negative_prompt="dull"))
     assert not torch.equal(made, make(decoder_of(name), decoder.condition([CAPTION])))
+
+
+def test_further_negative_prompts_are_told_too() -> None:
+    name, told = "StableDiffusionXL", {"negative_prompt": "dull", "negative_prompt_2": "grey"}
+    decoder = PromptEmbedsDecoder(decoder_of(name).pipeline, Modality.IMAGE, DecoderConfig(2, 2.0, call=told))
+    assert torch.equal(make(decoder, decoder.condition([CAPTION])), call_stock(name, prompt=CAPTION, **told))
+
+
+@every
+def test_without_guidance_the_caption_alone_counts(name: str) -> None:
+    decoder = decoder_of(name)
+    condition = decoder.condition([CAPTION])
+    alone = make(decoder, condition, guidance_scale=1.0)
+    assert alone.isfinite().all()
+    assert not torch.equal(alone, make(decoder, condition))
+    if name not in ("Latte", "AudioLDM"):
+        assert torch.equal(alone, call_stock(name, prompt=CAPTION, guidance_scale=1.0))
 
 
 @masked
