@@ -104,7 +104,9 @@ def _chooses_attention(denoiser: Any) -> bool:
 
 
 def _apply(option: str, part: Any, method: str, *arguments: Any, **options: Any) -> None:
+    if method not in dir(part):
+        raise ValueError(f"{option} does not go with {type(part).__name__}: it has no {method}.")
     try:
         getattr(part, method)(*arguments, **options)
-    except (AssertionError, AttributeError, ImportError, NotImplementedError, RuntimeError, ValueError) as error:
+    except (ImportError, RuntimeError, ValueError) as error:
         raise ValueError(f"{option} does not go with {type(part).__name__}: {error}") from error
