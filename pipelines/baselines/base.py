@@ -1,12 +1,12 @@
 """What every baseline promises: images for a label, one reproducible sample at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from encoders.media import Image
 from pipelines.baselines.labels import Label
@@ -60,11 +60,35 @@ class Baseline(Protocol):
         ...
 
 
-def sources(count: int, generator: Generators | None, latents: Tensor | None, width: int) -> Iterator[torch.Generator]:
-    """Check what a call of `sample` was given; yield the generator of each sample.
+def draws(
+    count: int,
+    generator: Generators | None,
+    latents: Tensor | None,
+    width: int,
+    draw: Callable[[torch.Generator], Tensor],
+) -> Iterator[tuple[Tensor, torch.Generator]]:
+    """Check what a call of `sample` was given; yield the latents (1, width) of each sample, and its generator.
 
-    Without a generator the seed is a fresh one. Raises ValueError if the numbers do not fit each other.
+    `draw` draws a row of latents. Rows that are given are used instead, behind as many draws, so that what follows is the
+    same. Without a generator the seed is a fresh one. Raises ValueError if the numbers do not fit each other.
     """
+    for number, source in enumerate(_sources(count, generator, latents, width)):
+        drawn = draw(source)
+        yield drawn if latents is None else latents[number : number + 1], source
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Return where a network lies."""
+    return next(network.parameters()).device
+
+
+def to_image(pixels: Tensor) -> Image:
+    """(1, 3, H, W) in [-1, 1], any device -> Image; values outside are cut, one channel becomes grey."""
+    values = pixels[0].detach().to("cpu", torch.float32).expand(3, -1, -1)
+    return Image(((values + 1) / 2).clamp(0, 1).contiguous())
+
+
+def _sources(count: int, generator: Generators | None, latents: Tensor | None, width: int) -> Iterator[torch.Generator]:
     if count < 1:
         raise ValueError(f"count is at least 1, not {count}.")
     if latents is not None and tuple(latents.shape) != (count, width):
@@ -76,9 +100,3 @@ def sources(count: int, generator: Generators | None, latents: Tensor | None, wi
     if len(generator) != count:
         raise ValueError(f"{count} samples want one generator, or one each; {len(generator)} were given.")
     return iter(generator)
-
-
-def to_image(pixels: Tensor) -> Image:
-    """(1, 3, H, W) in [-1, 1], any device -> Image; values outside are cut, one channel becomes grey."""
-    values = pixels[0].detach().to("cpu", torch.float32).expand(3, -1, -1)
-    return Image(((values + 1) / 2).clamp(0, 1).contiguous())

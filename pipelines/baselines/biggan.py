@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from pipelines.baselines.base import BaselineOutput, Generators, sources, to_image
+from pipelines.baselines.base import BaselineOutput, Generators, device_of, draws, to_image
 from pipelines.baselines.biggan_config import BigGANConfig
 from pipelines.baselines.biggan_model import BigGANNetwork
-from pipelines.baselines.folder import load_baseline_weights, read_baseline, write_baseline
+from pipelines.baselines.folder import read_baseline, write_baseline
 from pipelines.baselines.labels import ClassLabels, Label
 from pipelines.outputs import conversion
 from pipelines.pretrained.biggan import read_biggan
@@ -25,16 +26,11 @@ class BigGAN:
         self.network = network.eval().requires_grad_(False)
         self.config = network.config
         self.labels = ClassLabels(self.config.num_classes, self.config.labels)
-        self.device = network.embeddings.weight.device
 
     @classmethod
     def from_pretrained(cls, name: Path | str, *, device: torch.device | str = "cpu") -> BigGAN:
         """Load what `save_pretrained` wrote, from a folder or a hub repository."""
-        folder, config = read_baseline(name, cls.__name__, BigGANConfig)
-        with torch.device("meta"):
-            network = BigGANNetwork(config)
-        load_baseline_weights(network, folder)
-        return cls(network).to(device)
+        return cls(read_baseline(name, cls.__name__, BigGANConfig, BigGANNetwork)).to(device)
 
     @classmethod
     def from_single_file(
@@ -53,8 +49,12 @@ class BigGAN:
     def to(self, device: torch.device | str) -> BigGAN:
         """Move it to a device."""
         self.network.to(device)
-        self.device = torch.device(device)
         return self
+
+    @property
+    def device(self) -> torch.device:
+        """Return where it lies."""
+        return device_of(self.network)
 
     @property
     def image_size(self) -> int:
@@ -84,9 +84,8 @@ class BigGAN:
         """
         convert = conversion(output_type)
         images = []
-        for number, source in enumerate(sources(count, generator, latents, self.config.z_dim)):
-            drawn = truncated_normal(self.config.z_dim, truncation, source)
-            z = drawn if latents is None else latents[number : number + 1]
+        width = self.config.z_dim
+        for z, source in draws(count, generator, latents, width, partial(truncated_normal, width, truncation)):
             vector = self.labels.vector(label, source)
             pixels = self.network(z.to(self.device), vector.to(self.device), truncation)
             images.append(convert(to_image(pixels)))

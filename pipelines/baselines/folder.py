@@ -1,11 +1,12 @@
 """A baseline's folder: config.json, with the name of its class as diffusers writes it, and model.safetensors."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from torch import nn
 
 from encoders.weights import floats, load_strictly, read_weights
@@ -17,6 +18,7 @@ WEIGHTS = "model.safetensors"
 CLASS_NAME = "_class_name"
 
 ConfigT = TypeVar("ConfigT")
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 
 def write_baseline(folder: Path | str, class_name: str, network: nn.Module, config: Any) -> Path:
@@ -29,22 +31,24 @@ def write_baseline(folder: Path | str, class_name: str, network: nn.Module, conf
     return folder
 
 
-def read_baseline(name: Path | str, class_name: str, config_class: type[ConfigT]) -> tuple[Path, ConfigT]:
-    """Find a baseline's folder, by path or hub repository, and read its config.
+def read_baseline(
+    name: Path | str, class_name: str, config_class: type[ConfigT], network_class: Callable[[ConfigT], NetworkT]
+) -> NetworkT:
+    """Find a baseline's folder, by path or hub repository, and read the network in it, strictly.
 
-    Raises ValueError if it describes another class, or its fields are not those of the config's class.
+    Raises ValueError if it describes another class, its fields are not those of the config's class, or its weights not
+    those of the network.
     """
     folder = preset_folder(name)
     values = read_json(folder / CONFIG)
     found = values.pop(CLASS_NAME, None)
     if found != class_name:
         raise ValueError(f"{folder / CONFIG} describes {found!r}, wanted {class_name!r}.")
-    return folder, config_from(config_class, values, str(folder / CONFIG))
-
-
-def load_baseline_weights(network: nn.Module, folder: Path) -> None:
-    """Load the weights of a folder into a network on the meta device, strictly."""
+    config = config_from(config_class, values, str(folder / CONFIG))
+    with torch.device("meta"):
+        network = network_class(config)
     load_strictly(network, floats(read_weights(folder / WEIGHTS)), str(folder / WEIGHTS), assign=True)
+    return network
 
 
 def config_from(config_class: type[ConfigT], values: Mapping[str, Any], where: str) -> ConfigT:

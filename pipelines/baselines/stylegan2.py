@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import torch
 from torch import Tensor
 
 from encoders.media import Image
-from pipelines.baselines.base import BaselineOutput, Generators, sources, to_image
-from pipelines.baselines.folder import load_baseline_weights, read_baseline, write_baseline
+from pipelines.baselines.base import BaselineOutput, Generators, device_of, draws, to_image
+from pipelines.baselines.folder import read_baseline, write_baseline
 from pipelines.baselines.labels import ClassLabels, Label
 from pipelines.baselines.stylegan2_config import NoiseMode, StyleGAN2Config
 from pipelines.baselines.stylegan2_model import StyleGAN2Network, mixed, noise_of
@@ -40,16 +41,11 @@ class StyleGAN2:
         self.network = network.eval().requires_grad_(False)
         self.config = network.config
         self.labels = ClassLabels(self.config.num_classes, self.config.labels)
-        self.device = network.mapping.w_avg.device
 
     @classmethod
     def from_pretrained(cls, name: Path | str, *, device: torch.device | str = "cpu") -> StyleGAN2:
         """Load what `save_pretrained` wrote, from a folder or a hub repository."""
-        folder, config = read_baseline(name, cls.__name__, StyleGAN2Config)
-        with torch.device("meta"):
-            network = StyleGAN2Network(config)
-        load_baseline_weights(network, folder)
-        return cls(network).to(device)
+        return cls(read_baseline(name, cls.__name__, StyleGAN2Config, StyleGAN2Network)).to(device)
 
     @classmethod
     def from_single_file(
@@ -68,8 +64,12 @@ class StyleGAN2:
     def to(self, device: torch.device | str) -> StyleGAN2:
         """Move it to a device."""
         self.network.to(device)
-        self.device = torch.device(device)
         return self
+
+    @property
+    def device(self) -> torch.device:
+        """Return where it lies."""
+        return device_of(self.network)
 
     @property
     def image_size(self) -> int:
@@ -181,11 +181,15 @@ class StyleGAN2:
             raise ValueError(f"truncation is from {-MAX_TRUNCATION:g} to {MAX_TRUNCATION:g}, not {truncation}.")
         if cutoff is not None and not 0 <= cutoff <= self.config.num_ws:
             raise ValueError(f"truncation_cutoff is from 0 to {self.config.num_ws} styles, not {cutoff}.")
-        for number, source in enumerate(sources(count, generator, latents, self.config.z_dim)):
-            drawn = torch.randn(1, self.config.z_dim, generator=source, device=source.device)
-            z = drawn if latents is None else latents[number : number + 1]
+        width = self.config.z_dim
+        for z, source in draws(count, generator, latents, width, partial(_normal, width)):
             vector = self.labels.vector(label, source)
             with torch.no_grad():
                 ws = self.network.mapping(z.to(self.device), vector.to(self.device))
                 ws = self.network.mapping.truncated(ws, truncation, cutoff)
             yield ws[0], source
+
+
+def _normal(width: int, generator: torch.Generator) -> Tensor:
+    """Draw (1, width) latents."""
+    return torch.randn(1, width, generator=generator, device=generator.device)
