@@ -1,7 +1,7 @@
 """The encoders that the library is indexed with: which there are, what tells one from another, how a medium is cut."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -104,16 +104,18 @@ def preset_sources(preset: str) -> dict[str, str]:
     return {name: f"{entry.kind}:{entry.reference.resolve(folder)}" for name, entry in entries.items()}
 
 
-def choose_encoder(vectors: Vectors, query: str, target: str) -> EncoderRecord:
-    """Return the encoder that compares a query of one modality with media of another: a CLIP where it reads both.
+def choose_encoder(vectors: Vectors, query: str | Collection[str], target: str) -> EncoderRecord:
+    """Return the encoder that compares a query of one modality or several with media of another: a CLIP where it reads all.
 
-    Raises StudioError if none that answers reads both.
+    Raises StudioError if none that answers reads all.
     """
+    queries = {query} if isinstance(query, str) else set(query)
     ready = [record for record in vectors.encoders() if record.is_ready]
-    able = [record for record in ready if {query, target} <= set(record.modalities)]
+    able = [record for record in ready if queries | {target} <= set(record.modalities)]
     if not able:
         names = ", ".join(f"{record.name} ({', '.join(record.modalities)})" for record in ready) or "none"
-        raise StudioError(f"No encoder of this library compares {query} with {target}; there is: {names}.")
+        asked = " and ".join(sorted(queries))
+        raise StudioError(f"No encoder of this library compares {asked} with {target}; there is: {names}.")
     return min(able, key=lambda record: (not record.source.startswith("clip:"), record.name))
 
 

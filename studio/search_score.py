@@ -1,0 +1,95 @@
+"""How unusual a similarity is in this library: deviations above its own background, and how likely it is chance.
+
+Cosines mean little by themselves: those of words with pictures are low and close together, those of pictures with
+pictures high and wide. So a query is compared with a sample of everything of the kind, most of which has nothing to do
+with it, and the centre and spread of that bulk are taken as what chance gives: an empirical null (Efron 2004,
+"Large-scale simultaneous hypothesis testing: the choice of a null hypothesis", JASA 99). Matches lie above the bulk; the
+centre is the mean of its shortest half (the "shorth" of Andrews et al. 1972) and the spread is measured below it, so that
+even many matches do not widen it. From the tail follows how many of all that was searched would come so near by chance,
+and with it the expected share of chance among the hits (Benjamini and Hochberg 1995). The tail is Student's, since the
+spread is itself an estimate: simulated for 30 to 4,096 rows, its relative variance is about that of ROWS_A_DEGREE rows
+for each degree of freedom.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import stdtr
+
+from studio.library import Library
+from studio.library_vectors import EncoderRecord
+
+MAX_CHANCE = 0.1  # the share of chance hits among those shown that is put up with
+MIN_ROWS = 40  # of fewer, nothing can be said to be unusual
+SAMPLE_ROWS = 4096
+ROWS_A_DEGREE = 10
+MIN_SPREAD = 2e-3  # vectors are kept in float16: cosines are right to about a thousandth
+DEVIATIONS = 1.4826  # of a normal distribution in a median absolute deviation
+
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Background:
+    """What a query's cosines with things that do not match are like."""
+
+    centre: float
+    spread: float
+    num_rows: int
+
+    def scores(self, cosines: npt.NDArray[np.floating]) -> Values:
+        """Return how many deviations above the background cosines are, (N,) -> (N,)."""
+        return (np.asarray(cosines, dtype=np.float64) - self.centre) / self.spread
+
+
+def background_of(cosines: npt.NDArray[np.floating]) -> Background | None:
+    """Return the background among a query's cosines with all kinds of things, (N,); None of fewer than MIN_ROWS."""
+    if len(cosines) < MIN_ROWS:
+        return None
+    values = np.sort(np.asarray(cosines, dtype=np.float64))
+    half = len(values) // 2 + 1
+    start = int(np.argmin(values[half - 1 :] - values[: len(values) - half + 1]))
+    centre = float(values[start : start + half].mean())
+    below = centre - values[values <= centre]
+    return Background(centre, max(MIN_SPREAD, DEVIATIONS * float(np.median(below))), len(values))
+
+
+def chances(scores: Values, background: Background, *, num_searched: int) -> Values:
+    """Return, for the best scores of a search, falling, the expected share of chance among each and those before it.
+
+    `num_searched` is how many were compared. A share is at most 1.
+    """
+    tails = stdtr(background.num_rows / ROWS_A_DEGREE, -scores)
+    shares = tails * num_searched / np.arange(1, len(scores) + 1)
+    smallest: Values = np.minimum.accumulate(shares[::-1])[::-1]
+    return np.minimum(smallest, 1.0)
+
+
+class Samples:
+    """A sample of the vectors of each kind of media, read again whenever the library has changed."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._samples: dict[tuple[int, str], tuple[object, npt.NDArray[np.float32]]] = {}
+
+    def get(self, kind: str, encoder: EncoderRecord) -> npt.NDArray[np.float32]:
+        """Return up to SAMPLE_ROWS vectors, (N, width), the same ones as long as the library stays as it is."""
+        mark = self._library.store.mark()
+        known = self._samples.get((encoder.id, kind))
+        if known is None or known[0] != mark:
+            # Ids are hashes, so the first in their order are a sample as good as any.
+            rows = self._library.store.rows(
+                "SELECT vector FROM vectors JOIN media ON media.id = vectors.media "
+                "WHERE encoder = ? AND modality = ? ORDER BY vectors.media, piece LIMIT ?",
+                encoder.id,
+                kind,
+                SAMPLE_ROWS,
+            )
+            values = np.frombuffer(b"".join(bytes(row["vector"]) for row in rows), "<f2").astype(np.float32)
+            known = self._samples[encoder.id, kind] = mark, values.reshape(len(rows), encoder.width)
+        return known[1]
+
+    def background(self, vector: npt.NDArray[np.float32], kind: str, encoder: EncoderRecord) -> Background | None:
+        """Return the background of a query, a unit vector (width,), among media of a kind."""
+        return background_of(self.get(kind, encoder) @ vector)
