@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from encoders.media import Image
-from pipelines.baselines.labels import Label
+from pipelines.baselines.labels import ClassLabels, Label
 from pipelines.decoders.base import draw_seed
 
 Generators = torch.Generator | Sequence[torch.Generator]
@@ -35,6 +35,25 @@ class Baseline(Protocol):
         """Return how many classes can be asked for; 0 if it knows none."""
         ...
 
+    @property
+    def labels(self) -> ClassLabels:
+        """Return the names of its classes."""
+        ...
+
+    @property
+    def network(self) -> nn.Module:
+        """Return what makes its images."""
+        ...
+
+    @property
+    def z_dim(self) -> int:
+        """Return the width of its latents."""
+        ...
+
+    def draw_latents(self, generator: torch.Generator, truncation: float = 1.0) -> Tensor:
+        """Draw the latents (1, z_dim) of a sample as `sample` does."""
+        ...
+
     def sample(
         self,
         count: int = 1,
@@ -51,7 +70,7 @@ class Baseline(Protocol):
         """
         ...
 
-    def save_pretrained(self, folder: Path | str) -> Path:
+    def save_pretrained(self, folder: Path | str, *, dtype: torch.dtype = torch.float32) -> Path:
         """Write config.json and model.safetensors."""
         ...
 

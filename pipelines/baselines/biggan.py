@@ -25,7 +25,7 @@ class BigGAN:
     def __init__(self, network: BigGANNetwork) -> None:
         self.network = network.eval().requires_grad_(False)
         self.config = network.config
-        self.labels = ClassLabels(self.config.num_classes, self.config.labels)
+        self.labels = ClassLabels(self.config.num_classes, self.config.labels, self.config.class_groups)
 
     @classmethod
     def from_pretrained(cls, name: Path | str, *, device: torch.device | str = "cpu") -> BigGAN:
@@ -42,9 +42,9 @@ class BigGAN:
         """
         return cls(read_biggan(Path(path), config)).to(device)
 
-    def save_pretrained(self, folder: Path | str) -> Path:
+    def save_pretrained(self, folder: Path | str, *, dtype: torch.dtype = torch.float32) -> Path:
         """Write config.json and model.safetensors."""
-        return write_baseline(folder, type(self).__name__, self.network, self.config)
+        return write_baseline(folder, type(self).__name__, self.network, self.config, dtype=dtype)
 
     def to(self, device: torch.device | str) -> BigGAN:
         """Move it to a device."""
@@ -66,6 +66,15 @@ class BigGAN:
         """Return how many classes can be asked for."""
         return self.config.num_classes
 
+    @property
+    def z_dim(self) -> int:
+        """Return the width of its latents."""
+        return self.config.z_dim
+
+    def draw_latents(self, generator: torch.Generator, truncation: float = 1.0) -> Tensor:
+        """Draw the latents (1, z_dim) of a sample: normal, within two standard deviations, times the truncation."""
+        return truncated_normal(self.z_dim, truncation, generator)
+
     @torch.no_grad()
     def sample(
         self,
@@ -84,8 +93,8 @@ class BigGAN:
         """
         convert = conversion(output_type)
         images = []
-        width = self.config.z_dim
-        for z, source in draws(count, generator, latents, width, partial(truncated_normal, width, truncation)):
+        draw = partial(self.draw_latents, truncation=truncation)
+        for z, source in draws(count, generator, latents, self.z_dim, draw):
             vector = self.labels.vector(label, source)
             pixels = self.network(z.to(self.device), vector.to(self.device), truncation)
             images.append(convert(to_image(pixels)))

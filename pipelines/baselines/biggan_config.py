@@ -19,6 +19,8 @@ _RELEASED = {128: _TO_64, 256: _TO_256, 512: (*_TO_256, (False, 1, 1), (True, 1,
 class BigGANConfig:
     """Sizes by the released configs' names; `labels` is ours: "imagenet", a name for each class, or none.
 
+    So is `class_groups`: how many classes belong to each question, in order; empty: all to one.
+
     As released, a class embedding is `z_dim` wide and the layers decide the size: two other fields only repeat that.
     """
 
@@ -32,6 +34,7 @@ class BigGANConfig:
     n_stats: int = 51
     output_dim: int = 128
     labels: Labels = ()
+    class_groups: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.layers:

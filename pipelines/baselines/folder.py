@@ -21,13 +21,15 @@ ConfigT = TypeVar("ConfigT")
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 
-def write_baseline(folder: Path | str, class_name: str, network: nn.Module, config: Any) -> Path:
-    """Write a network, as float32, and its config, a dataclass."""
+def write_baseline(
+    folder: Path | str, class_name: str, network: nn.Module, config: Any, *, dtype: torch.dtype = torch.float32
+) -> Path:
+    """Write a network's tensors as `dtype`, and its config, a dataclass."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     values = {CLASS_NAME: class_name, **asdict(config)}
     (folder / CONFIG).write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    write_tensors(folder / WEIGHTS, network.state_dict())
+    write_tensors(folder / WEIGHTS, network.state_dict(), dtype)
     return folder
 
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import cache
+from itertools import accumulate, pairwise
 from typing import Literal
 
 import torch
@@ -17,13 +18,20 @@ IMAGENET_SIZE = 1000
 
 
 class ClassLabels:
-    """The classes of one model: `labels` is "imagenet", a name for each class, or empty for numbers only."""
+    """The classes of one model: `labels` is "imagenet", a name for each class, or empty for numbers only.
 
-    def __init__(self, num_classes: int, labels: Labels = ()) -> None:
+    `groups` says how many classes belong to each question, in order (16 things, 6 colours...), of each of which a picture
+    shows one; empty: all to one.
+    """
+
+    def __init__(self, num_classes: int, labels: Labels = (), groups: Sequence[int] = ()) -> None:
         count = IMAGENET_SIZE if labels == "imagenet" else len(labels)
         if labels and count != num_classes:
             raise ValueError(f"A model of {num_classes} classes was given {count} names.")
+        if groups and (sum(groups) != num_classes or min(groups) < 1):
+            raise ValueError(f"A model of {num_classes} classes was given groups of {tuple(groups)}.")
         self.num_classes = num_classes
+        self.groups = tuple(groups) or ((num_classes,) if num_classes else ())
         self._labels = labels
 
     def names(self, index: int) -> tuple[str, ...]:
@@ -32,24 +40,38 @@ class ClassLabels:
             return imagenet_names()[index]
         return (self._labels[index],) if self._labels else ()
 
+    @property
+    def ranges(self) -> tuple[range, ...]:
+        """Return the numbers of each group's classes."""
+        ends = list(accumulate(self.groups, initial=0))
+        return tuple(range(start, end) for start, end in pairwise(ends))
+
     def vector(self, label: Label, generator: torch.Generator) -> Tensor:
-        """Return (1, num_classes): 1 for each class asked for; None draws one class evenly.
+        """Return (1, num_classes): 1 for each class asked for; of a group without any, one is drawn evenly.
 
         Raises ValueError for an unknown or ambiguous name, a number out of range, or a vector of another size.
         """
+        vector = self.asked(label)
+        if isinstance(label, Tensor):
+            return vector
+        for group in self.ranges:
+            if not vector[0, group.start : group.stop].any():
+                drawn = torch.randint(len(group), (), generator=generator, device=generator.device)
+                vector[0, group.start + int(drawn)] = 1
+        return vector
+
+    def asked(self, label: Label) -> Tensor:
+        """Return (1, num_classes): 1 for each class asked for, and nothing drawn; errors as for `vector`."""
         if isinstance(label, Tensor):
             if tuple(label.shape) != (self.num_classes,):
                 raise ValueError(f"A label's vector has the shape ({self.num_classes},), not {tuple(label.shape)}.")
             return label[None].to(torch.float32)
-        if self.num_classes == 0:
-            if label is not None:
-                raise ValueError(f"This model was trained without classes, so it cannot be asked for {label!r}.")
-            return torch.zeros(1, 0)
-        if label is None:
-            drawn = torch.randint(self.num_classes, (), generator=generator, device=generator.device)
-            label = int(drawn)
-        several = (label,) if isinstance(label, int | str) else tuple(label)
         vector = torch.zeros(1, self.num_classes)
+        if label is None:
+            return vector
+        if self.num_classes == 0:
+            raise ValueError(f"This model was trained without classes, so it cannot be asked for {label!r}.")
+        several = (label,) if isinstance(label, int | str) else tuple(label)
         vector[0, [self.index(one) for one in several]] = 1
         return vector
 

@@ -12,6 +12,7 @@ from pipelines.safe_folder import read_json
 BASELINES = {
     "BigGAN": "pipelines.baselines.biggan:BigGAN",
     "StyleGAN2": "pipelines.baselines.stylegan2:StyleGAN2",
+    "VAE": "pipelines.baselines.vae:VAE",
 }
 
 

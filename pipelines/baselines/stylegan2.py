@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ class StyleGAN2:
             )
         self.network = network.eval().requires_grad_(False)
         self.config = network.config
-        self.labels = ClassLabels(self.config.num_classes, self.config.labels)
+        self.labels = ClassLabels(self.config.num_classes, self.config.labels, self.config.class_groups)
 
     @classmethod
     def from_pretrained(cls, name: Path | str, *, device: torch.device | str = "cpu") -> StyleGAN2:
@@ -57,9 +56,9 @@ class StyleGAN2:
         """
         return cls(read_stylegan2(Path(path), arguments)).to(device)
 
-    def save_pretrained(self, folder: Path | str) -> Path:
+    def save_pretrained(self, folder: Path | str, *, dtype: torch.dtype = torch.float32) -> Path:
         """Write config.json and model.safetensors."""
-        return write_baseline(folder, type(self).__name__, self.network, self.config)
+        return write_baseline(folder, type(self).__name__, self.network, self.config, dtype=dtype)
 
     def to(self, device: torch.device | str) -> StyleGAN2:
         """Move it to a device."""
@@ -80,6 +79,15 @@ class StyleGAN2:
     def num_classes(self) -> int:
         """Return how many classes can be asked for; 0 if it knows none."""
         return self.config.num_classes
+
+    @property
+    def z_dim(self) -> int:
+        """Return the width of its latents."""
+        return self.config.z_dim
+
+    def draw_latents(self, generator: torch.Generator, truncation: float = 1.0) -> Tensor:
+        """Draw the latents (1, z_dim) of a sample; a truncation is a matter of its styles, not of these."""
+        return torch.randn(1, self.z_dim, generator=generator, device=generator.device)
 
     def sample(
         self,
@@ -181,15 +189,9 @@ class StyleGAN2:
             raise ValueError(f"truncation is from {-MAX_TRUNCATION:g} to {MAX_TRUNCATION:g}, not {truncation}.")
         if cutoff is not None and not 0 <= cutoff <= self.config.num_ws:
             raise ValueError(f"truncation_cutoff is from 0 to {self.config.num_ws} styles, not {cutoff}.")
-        width = self.config.z_dim
-        for z, source in draws(count, generator, latents, width, partial(_normal, width)):
+        for z, source in draws(count, generator, latents, self.z_dim, self.draw_latents):
             vector = self.labels.vector(label, source)
             with torch.no_grad():
                 ws = self.network.mapping(z.to(self.device), vector.to(self.device))
                 ws = self.network.mapping.truncated(ws, truncation, cutoff)
             yield ws[0], source
-
-
-def _normal(width: int, generator: torch.Generator) -> Tensor:
-    """Draw (1, width) latents."""
-    return torch.randn(1, width, generator=generator, device=generator.device)

@@ -15,7 +15,8 @@ class StyleGAN2Config:
     """Widths, and the number of channels at 4, 8, 16... pixels, whose count decides the size of the images.
 
     `conv_clamp` bounds every layer's output, as in models trained with half precision; `resample_filter` is the row of
-    the separable filter that enlarges; the mapping's learning rate is `mapping_multiplier` of the others'.
+    the separable filter that enlarges; the mapping's learning rate is `mapping_multiplier` of the others'. `class_groups`
+    says how many classes belong to each question, in order; empty: all to one.
     """
 
     channels: tuple[int, ...]
@@ -30,6 +31,7 @@ class StyleGAN2Config:
     conv_clamp: float | None = None
     resample_filter: tuple[float, ...] = (1, 3, 3, 1)
     labels: Labels = ()
+    class_groups: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.channels or min(self.channels) < 1:

@@ -129,7 +129,7 @@ def test_a_folder_of_something_else_is_refused(biggan: BigGAN, tmp_path: Path) -
     (folder / "config.json").write_text(json.dumps({**config, "_class_name": "UNet2DModel"}))
     with pytest.raises(ValueError, match="describes 'UNet2DModel', wanted 'BigGAN'"):
         BigGAN.from_pretrained(folder)
-    with pytest.raises(ValueError, match="wanted one of: BigGAN, StyleGAN2"):
+    with pytest.raises(ValueError, match="wanted one of: BigGAN, StyleGAN2, VAE"):
         load_baseline(folder)
     (folder / "config.json").write_text(json.dumps({**config, "depth": 3}))
     with pytest.raises(ValueError, match="unknown fields: depth"):

@@ -66,3 +66,16 @@ def test_imagenet_classes_are_found_by_their_whole_label_and_by_each_word_of_it(
         labels.index("crane")
     with pytest.raises(ValueError, match="did you mean 'goldfish'"):
         labels.index("golfish")
+
+
+def test_groups_are_questions_of_which_each_has_one_answer() -> None:
+    labels = ClassLabels(5, ("bell", "boat", "kite", "red", "blue"), (3, 2))
+    assert labels.ranges == (range(0, 3), range(3, 5))
+    drawn = [labels.vector("boat", generator(seed)) for seed in range(20)]
+    assert all(vector[0, :3].tolist() == [0, 1, 0] and vector[0, 3:].sum() == 1 for vector in drawn)
+    assert {int(vector[0].argmax()) for vector in (v[:, 3:] for v in drawn)} == {0, 1}
+    assert labels.vector(["blue", "kite"], generator()).tolist() == [[0, 0, 1, 0, 1]]
+    assert labels.asked("boat").tolist() == [[0, 1, 0, 0, 0]]
+    assert all(v[0, :3].sum() == v[0, 3:].sum() == 1 for v in (labels.vector(None, generator(s)) for s in range(9)))
+    with pytest.raises(ValueError, match=r"5 classes was given groups of \(3, 3\)"):
+        ClassLabels(5, groups=(3, 3))

@@ -1,0 +1,33 @@
+"""The sizes of a variational autoencoder."""
+
+from dataclasses import dataclass
+
+from pipelines.baselines.labels import Labels
+
+LAST_SIZE = 4  # the encoder halves a picture until it is 4x4, the decoder begins there
+NORM_GROUPS = 8
+
+
+@dataclass(frozen=True)
+class VAEConfig:
+    """The width of the latents, and the channels at a half, a quarter... of the size, whose count decides the size.
+
+    `class_groups` says how many classes belong to each question, in order (16 things, 6 colours...); empty: all to one.
+    """
+
+    channels: tuple[int, ...] = (32, 64, 128)
+    z_dim: int = 64
+    num_classes: int = 0
+    class_groups: tuple[int, ...] = ()
+    labels: Labels = ()
+
+    def __post_init__(self) -> None:
+        if not self.channels or any(number < 1 or number % NORM_GROUPS for number in self.channels):
+            raise ValueError(f"channels wants multiples of {NORM_GROUPS}, one for each halving, not {self.channels}.")
+        if self.z_dim < 1:
+            raise ValueError(f"A latent has at least one dimension, not {self.z_dim}.")
+
+    @property
+    def image_size(self) -> int:
+        """Return the height and width of an image."""
+        return LAST_SIZE << len(self.channels)
