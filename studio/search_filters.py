@@ -187,8 +187,11 @@ def _within(one: Filter, value: str, column: ColumnElement[Any], read: Callable[
             case _:
                 return and_(column >= low, column <= high)
     except (ValueError, OverflowError):
-        wanted = {_period: "a date, as 2025, 2025-06 or 2025-06-01", _num_bytes: "a size, as 500kb or 2mb"}
-        number = wanted.get(read, "a number")
+        number = "a number"
+        if read is _period:
+            number = "a date, as 2025, 2025-06 or 2025-06-01"
+        elif read is _num_bytes:
+            number = "a size, as 500kb or 2mb"
         raise _wrong(one, f"{number}, maybe after > >= < <=, or two with .. between, the smaller first") from None
 
 
