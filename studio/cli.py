@@ -1,4 +1,4 @@
-"""The command line: chat, evaluate, replay, presets, train, import, serve. Nothing heavy is imported here."""
+"""The command line: chat, evaluate, replay, presets, train, import, library, search, serve. Nothing heavy is imported here."""
 
 import functools
 import json
@@ -10,7 +10,7 @@ from typing import Annotated, ParamSpec, TypeVar
 
 import typer
 
-from studio import importing, library_commands
+from studio import importing, library_commands, search_commands
 from studio.errors import Cancelled, StudioError
 from studio.options import OUTPUTS, DecodeChoice, ReplyOptions, draw_seed
 from studio.terminal import Terminal
@@ -198,6 +198,7 @@ _add_stage("instruct", "training.instruct", "Stage 3: teach it to hold conversat
 
 
 app.add_typer(library_commands.library_app(_helpful), name="library")
+app.command("search", help=search_commands.HELP)(_helpful(search_commands.search))
 import_app.command("nextgpt")(_helpful(importing.import_nextgpt))
 
 

@@ -1,0 +1,127 @@
+"""`studio search` as a person uses it, with a small real encoder, and what it says when something is wrong."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from parts import imagebind_folder
+from PIL import Image as PillowImage
+from typer.testing import CliRunner, Result
+
+from encoders.files import write_media
+from encoders.media import Audio, Image
+from studio.cli import app
+from studio.library import Library
+from studio.library_artefacts import NEAR_COPY, take_in_artefacts
+from studio.store import Store
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"imagebind=imagebind:{imagebind_folder(tmp_path_factory.mktemp('imagebind'))}"
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.setenv("COLUMNS", "250")
+    return lambda *words: CliRunner().invoke(app, list(words))
+
+
+def noise(seed: int) -> Image:
+    colours = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), np.uint8)
+    return Image.from_uint8(np.array(PillowImage.fromarray(colours).resize((64, 64))))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, run: Callable[..., Result], encoder: str) -> Path:
+    """Two pictures and a sound, in the library."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    write_media(folder / "a red bell.png", noise(0))
+    write_media(folder / "other.png", noise(1))
+    write_media(folder / "tone.wav", Audio.from_numpy(np.sin(np.arange(4000) / 9).astype(np.float32), 8000))
+    assert run("library", "add", str(folder), "--encoder", encoder).exit_code == 0
+    return folder
+
+
+def test_a_file_is_nearest_to_itself_and_its_words_are_found(run: Callable[..., Result], folder: Path) -> None:
+    for name in ("a red bell.png", "other.png", "tone.wav"):
+        kind = "kind:audio" if name == "tone.wav" else "kind:image"
+        told = json.loads(run("search", f"{folder}/{name}", kind, "--json").stdout)
+        own = next(match for match in told["matches"] if Path(match["path"]).name == name)
+        best = told["matches"][0]["cosine"]  # random weights tell pictures apart by little more than float16 does
+        assert own["cosine"] == pytest.approx(1, abs=2e-3) and own["cosine"] == pytest.approx(best, abs=2e-3)
+    shown = run("search", "bell", "--by", "words")
+    assert shown.exit_code == 0 and "a red bell.png (in its words)" in shown.stdout
+    shown = run("search", "like:" + own["item"]["id"][:8], "+", "bell", "--cosine")
+    assert "Cosine" in shown.stdout and "tone.wav" not in shown.stdout
+    assert "too few to tell" in shown.stderr
+    assert run("search", "zebra", "--by", "words").stdout == "Nothing here matches. The nearest are shown with --all.\n"
+
+
+def test_thumbnails_and_reasons_are_written(run: Callable[..., Result], folder: Path, tmp_path: Path) -> None:
+    result = run("search", "a bell", "--thumbnails", str(tmp_path / "small"), "--why", str(tmp_path / "why"), "--json")
+    matches = json.loads(result.stdout)["matches"]
+    assert len(matches) == 3 and all(Path(match["thumbnail"]).is_file() for match in matches)
+    pictures = [match for match in matches if match["item"]["modality"] == "image"]
+    assert all(Path(match["why"]).is_file() for match in pictures) and len(pictures) == 2
+
+
+def test_what_was_just_made_is_found_and_a_near_copy_is_flagged(
+    run: Callable[..., Result], folder: Path, home: Path
+) -> None:
+    library = Library(Store(home))
+    own = next(item for item in library.items(modality="image") if "bell" in library.paths(item.id)[0])
+    with PillowImage.open(folder / "a red bell.png") as picture:
+        smaller = np.array(picture.resize((60, 60)))
+    copy, _ = library.media.add(Image.from_uint8(smaller))
+    new, _ = library.media.add(noise(7))
+    result = run("search", "kind:image", "tag:" + NEAR_COPY)
+    assert f"{copy.id[:12]}, made here, is nearly the same as {own.id[:12]}" in result.stderr
+    assert copy.id[:12] in result.stdout and new.id[:12] not in result.stdout
+    assert new.id[:12] in run("search", "a bell", "kind:image").stdout
+    assert list(take_in_artefacts(library)) == []
+
+
+def test_an_artefact_is_compared_without_any_encoder(store: Store) -> None:
+    library = Library(store)
+    one, _ = library.media.add(noise(0))
+    assert [(made.media, made.near_copies) for made in take_in_artefacts(library)] == [(one.id, ())]
+    pixels = noise(0).to_uint8().copy()
+    pixels[0, 0] ^= 1
+    two, _ = library.media.add(Image.from_uint8(pixels))
+    assert [(made.media, made.near_copies) for made in take_in_artefacts(library)] == [(two.id, (one.id,))]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["knid:image"], "no filter 'knid'"),
+        (["./nowhere.png"], "There is no file"),
+        (["like:abc"], "no one medium"),
+        (["a", "bell", "--by", "magic"], "both, meaning, words"),
+        (["a bell", "--attach", "draw it"], "could be attached"),
+    ],
+)
+def test_a_mistake_is_answered_with_a_line(run: Callable[..., Result], words: list[str], says: str) -> None:
+    result = run("search", *words)
+    assert result.exit_code == 1 and says in result.stderr and "Traceback" not in result.output
+
+
+def test_its_help_lists_every_filter_and_loads_nothing() -> None:
+    from studio.search_filters import FILTERS
+
+    code = "import sys\nfrom typer.testing import CliRunner\nfrom studio.cli import app\n"
+    code += (
+        "result = CliRunner().invoke(app, ['search', '--help'])\nassert result.exit_code == 0\nprint(result.output)\n"
+    )
+    code += "print([name for name in ('numpy', 'sqlalchemy', 'scipy', 'usearch', 'torch') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout.strip().endswith("[]")
+    assert all(f"{name}:" in done.stdout for name in FILTERS)
