@@ -32,7 +32,7 @@ app = typer.Typer(
 )
 presets_app = typer.Typer(help="List the presets, or show one.", invoke_without_command=True)
 train_app = typer.Typer(
-    help="Teach a preset, one stage at a time, in a process of its own. STAGE --help lists a stage's options.",
+    help="Teach a preset, one stage at a time, or a baseline, in a process of its own. STAGE --help lists its options.",
     no_args_is_help=True,
 )
 app.add_typer(presets_app, name="presets")
@@ -195,6 +195,9 @@ def _add_stage(name: str, module: str, summary: str) -> None:
 _add_stage("align-inputs", "training.align_inputs", "Stage 1: show the language core what the encoders see and hear.")
 _add_stage("align-outputs", "training.align_outputs", "Stage 2: let its signal tokens steer the decoders.")
 _add_stage("instruct", "training.instruct", "Stage 3: teach it to hold conversations.")
+_add_stage("vae", "training.baselines.vae", "A VAE or beta-VAE, on the world or a folder of pictures.")
+_add_stage("biggan", "training.baselines.biggan", "A BigGAN, on the world or a folder of pictures.")
+_add_stage("stylegan", "training.baselines.stylegan", "A StyleGAN2, on the world or a folder of pictures.")
 
 
 app.add_typer(library_commands.library_app(_helpful), name="library")

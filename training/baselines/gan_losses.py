@@ -1,0 +1,66 @@
+"""What a generator and a discriminator play for, and what keeps them from extremes: one equation each."""
+
+from collections.abc import Iterable
+from math import sqrt
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """Scores (B) of real and made pictures -> loss: real ones beyond 1, made ones below -1 (Lim and Ye 2017)."""
+    return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+
+
+def hinge_generator(fake: Tensor) -> Tensor:
+    """Scores (B) of made pictures -> loss."""
+    return -fake.mean()
+
+
+def logistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """Scores (B) of real and made pictures -> loss, their cross-entropy (Goodfellow et al. 2014)."""
+    return F.softplus(-real).mean() + F.softplus(fake).mean()
+
+
+def logistic_generator(fake: Tensor) -> Tensor:
+    """Scores (B) of made pictures -> loss, the one that does not saturate."""
+    return F.softplus(-fake).mean()
+
+
+def gradient_penalty(scores: Tensor, real: Tensor) -> Tensor:
+    """R1 (Mescheder et al. 2018): scores (B) of real pictures (B, C, H, W), which want a gradient -> its mean square."""
+    (gradient,) = torch.autograd.grad(scores.sum(), real, create_graph=True)
+    return gradient.square().sum(dim=(1, 2, 3)).mean()
+
+
+class PathLength(nn.Module):
+    """Keep the length of the way that a picture goes for a step of its style (Karras et al. 2020, section 3.2).
+
+    The average length is remembered: each step moves it by `share` towards the batch's.
+    """
+
+    def __init__(self, share: float = 0.01) -> None:
+        super().__init__()
+        self.share = share
+        self.mean: Tensor
+        self.register_buffer("mean", torch.zeros(()))
+
+    def forward(self, images: Tensor, ws: Tensor) -> Tensor:
+        """Pictures (B, C, H, W) of styles (B, num_ws, w_dim), which want a gradient -> the squared deviation."""
+        noise = torch.randn_like(images) / sqrt(images.shape[2] * images.shape[3])
+        (gradient,) = torch.autograd.grad((images * noise).sum(), ws, create_graph=True)
+        lengths = gradient.square().sum(dim=2).mean(dim=1).sqrt()
+        mean = self.mean.lerp(lengths.detach().mean(), self.share)
+        self.mean.copy_(mean)
+        return (lengths - mean).square().mean()
+
+
+def orthogonality(weights: Iterable[Tensor]) -> Tensor:
+    """Sum of the squares off the diagonal of W W^T over weights (out, ...) (Brock et al. 2018, equation 3)."""
+    terms = []
+    for weight in weights:
+        matrix = weight.flatten(1)
+        gram = matrix @ matrix.mT
+        terms.append((gram - torch.diag(torch.diagonal(gram))).square().sum())
+    return torch.stack(terms).sum()

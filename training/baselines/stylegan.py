@@ -1,0 +1,208 @@
+"""Train a StyleGAN2: `python -m training.baselines.stylegan --data world --output runs/stylegan`.
+
+As in Karras et al. (2020): logistic loss, R1 and path-length regularisation in lazy steps of their own, style mixing, an
+average of the weights and of the styles; and adaptive discriminator augmentation (Karras et al. 2020b).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from pipelines.baselines.stylegan2 import StyleGAN2
+from pipelines.baselines.stylegan2_config import StyleGAN2Config
+from pipelines.baselines.stylegan2_model import StyleGAN2Network, noise_of
+from training.baselines.adversarial import AdamOptions, Batch, Game, GameOptions, Phase, play
+from training.baselines.augment import Augmentation
+from training.baselines.gan_losses import PathLength, gradient_penalty, logistic_discriminator, logistic_generator
+from training.baselines.pictures import PicturePool
+from training.baselines.stylegan2_discriminator import GROUP, StyleGAN2Discriminator
+from training.baselines.trainer import (
+    TrainOptions,
+    command,
+    open_data,
+    record,
+    shown_classes,
+    train_parser,
+    write_recipe,
+)
+from training.features import Progress, no_progress
+from training.loop import Step
+
+CHANNELS = {16: (160, 128, 48), 32: (160, 128, 48, 16), 64: (160, 128, 64, 32, 16)}  # at 4, 8, 16... pixels
+PATH_SHRINK = 2  # path lengths are measured on a share of a batch, as in the paper's code
+
+
+@dataclass(frozen=True)
+class StyleGANOptions(TrainOptions):
+    """What a training of a StyleGAN2 is told besides; a weight of 0 leaves its regulariser out."""
+
+    w_dim: int = 256
+    mapping_layers: int = 4
+    learning_rate: float = 2e-3
+    r1: float = 0.5
+    r1_every: int = 16
+    path_length: float = 2.0
+    path_every: int = 4
+    mixing: float = 0.9
+    augment: float = 0.6
+    ema_decay: float = 0.999
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.batch_size % GROUP:
+            raise ValueError(f"--batch-size is a multiple of {GROUP}, not {self.batch_size}.")
+        if not 0 <= self.mixing <= 1:
+            raise ValueError(f"--mixing is a share from 0 to 1, not {self.mixing}.")
+
+    def game(self, pool: PicturePool) -> GameOptions:
+        """The loop's options."""
+        generator = discriminator = AdamOptions(self.learning_rate)
+        if self.path_length:
+            generator = generator.beside(self.path_every)
+        if self.r1:
+            discriminator = discriminator.beside(self.r1_every)
+        return GameOptions(
+            self.steps,
+            generator,
+            discriminator,
+            ema_decay=self.ema_decay,
+            seed=self.seed,
+            checkpoint_every=self.checkpoint_every,
+            minutes=self.minutes,
+            data=pool.fingerprint,
+        )
+
+
+def config_of(options: StyleGANOptions, pool: PicturePool) -> StyleGAN2Config:
+    """The sizes for these pictures. Raises ValueError for a size that there are no channels for."""
+    if options.size not in CHANNELS:
+        raise ValueError(f"--size is one of {', '.join(map(str, CHANNELS))}, not {options.size}.")
+    return StyleGAN2Config(
+        CHANNELS[options.size],
+        z_dim=options.w_dim,
+        w_dim=options.w_dim,
+        num_classes=len(pool.labels),
+        num_mapping_layers=options.mapping_layers,
+        labels=pool.labels,
+        class_groups=pool.groups,
+    )
+
+
+def run(options: StyleGANOptions, progress: Progress = no_progress) -> Iterator[Step]:
+    """Train step by step; when the iterator ends, the output folder is a model to load."""
+    pool = open_data(options, progress)
+    torch.manual_seed(options.seed)
+    game = stylegan_game(config_of(options, pool), options)
+    turns = len(game.phases)
+
+    def batch_of(step: int, phase: int) -> Batch:
+        return pool.batch(options.batch_size, options.seed, step * turns + phase)
+
+    average = game.average
+    assert isinstance(average, StyleGAN2Network)
+
+    def save() -> None:
+        StyleGAN2(average).save_pretrained(options.output, dtype=torch.float16)
+        write_recipe("StyleGAN2", options, pool)
+
+    steps = play(game, batch_of, options.game(pool), options.checkpoints, resume=options.resume)
+    yield from record(steps, options, partial(show, average, pool), save)
+
+
+def stylegan_game(config: StyleGAN2Config, options: StyleGANOptions) -> Game:
+    """Make the two networks, with random weights, and their phases."""
+    generator, discriminator = StyleGAN2Network(config), StyleGAN2Discriminator(config)
+    augment, lengths = Augmentation(options.augment), PathLength()
+
+    def styles(classes: Tensor) -> Tensor:
+        ws: Tensor = generator.mapping(_latents(classes, config), classes)
+        generator.mapping.track_average(ws[:, 0].detach(), 0.998)
+        if options.mixing and float(torch.rand(())) < options.mixing:
+            crossover = int(torch.randint(1, config.num_ws, ()))
+            others: Tensor = generator.mapping(_latents(classes, config), classes)
+            ws = torch.cat([ws[:, :crossover], others[:, crossover:]], dim=1)
+        return ws
+
+    def make(ws: Tensor) -> Tensor:
+        images: Tensor = generator.synthesis(ws, noise_of("random", len(ws)))
+        return images
+
+    def discriminate(batch: Batch) -> Mapping[str, Tensor]:
+        images, classes = batch["images"], batch["classes"]
+        with torch.no_grad():
+            fake = make(styles(classes))
+        real_scores = discriminator(augment(images), classes)
+        fake_scores = discriminator(augment(fake), classes)
+        augment.watch(real_scores)
+        loss = logistic_discriminator(real_scores, fake_scores)
+        return {"loss": loss, "real": real_scores.mean(), "fake": fake_scores.mean()}
+
+    def penalise(batch: Batch) -> Mapping[str, Tensor]:
+        images = augment(batch["images"]).detach().requires_grad_()
+        penalty = gradient_penalty(discriminator(images, batch["classes"]), images)
+        return {"loss": penalty * options.r1 / 2 * options.r1_every, "r1": penalty}
+
+    def generate(batch: Batch) -> Mapping[str, Tensor]:
+        fake = make(styles(batch["classes"]))
+        return {"loss": logistic_generator(discriminator(augment(fake), batch["classes"]))}
+
+    def straighten(batch: Batch) -> Mapping[str, Tensor]:
+        classes = batch["classes"][: max(1, options.batch_size // PATH_SHRINK)]
+        ws = styles(classes)
+        penalty = lengths(make(ws), ws)
+        return {"loss": penalty * options.path_length * options.path_every, "path": penalty}
+
+    phases = [Phase("discriminator", "discriminator", discriminate)]
+    if options.r1:
+        phases.append(Phase("r1", "discriminator", penalise, every=options.r1_every))
+    phases.append(Phase("generator", "generator", generate))
+    if options.path_length:
+        phases.append(Phase("path", "generator", straighten, every=options.path_every))
+
+    def after(step: int) -> Mapping[str, float]:
+        if step % options.path_every == 0:
+            augment.adapt()
+        return {"augmentation": float(augment.strength)}
+
+    memory = nn.ModuleDict({"augment": augment, "lengths": lengths})
+    return Game(generator, discriminator, tuple(phases), memory, after)
+
+
+@torch.no_grad()
+def show(network: StyleGAN2Network, pool: PicturePool) -> Tensor:
+    """Samples (N, 3, H, W) of the pool's classes."""
+    classes = shown_classes(pool)
+    z = torch.randn(len(classes), network.config.z_dim, generator=torch.Generator().manual_seed(0))
+    device = network.mapping.w_avg.device
+    made: Tensor = network(z.to(device), classes.to(device), noise_of("const"))
+    return made
+
+
+def _latents(classes: Tensor, config: StyleGAN2Config) -> Tensor:
+    return torch.randn(len(classes), config.z_dim, device=classes.device)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read the command line and train."""
+    defaults = StyleGANOptions(output=Path("."))
+    parser = train_parser(str(__doc__), defaults)
+    add = parser.add_argument
+    add("--w-dim", type=int, default=defaults.w_dim, help="width of latents and styles")
+    add("--mapping-layers", type=int, default=defaults.mapping_layers)
+    add("--learning-rate", type=float, default=defaults.learning_rate)
+    add("--r1", type=float, default=defaults.r1, help="weight of R1; 0 leaves it out")
+    add("--r1-every", type=int, default=defaults.r1_every, metavar="STEPS")
+    add("--path-length", type=float, default=defaults.path_length, help="weight of the path length; 0 leaves it out")
+    add("--path-every", type=int, default=defaults.path_every, metavar="STEPS")
+    add("--mixing", type=float, default=defaults.mixing, help="share of batches with the styles of two latents")
+    add("--augment", type=float, default=defaults.augment, help="target of the adaptive augmentation; 0 turns it off")
+    add("--ema-decay", type=float, default=defaults.ema_decay)
+    command(parser, StyleGANOptions, run, argv)
+
+
+if __name__ == "__main__":
+    main()
