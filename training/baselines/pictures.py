@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image as PILImage
 from torch import Tensor
 
 from encoders.files import MediaError, read_image
 from encoders.transforms import resize_and_crop
 from training.config import WORLD
 from training.features import Progress, no_progress
-from training.world.pictures import render_image
+from training.world.pictures import REFERENCE_SIZE, render_image
 from training.world.scene import BACKGROUNDS, COLOURS, THINGS, Scene
 from training.world.split import Side, draw
 
@@ -88,7 +89,10 @@ def open_pictures(
 def world_pictures(
     size: int, count: int, seed: int, *, side: Side = "train", workers: int = 0, progress: Progress = no_progress
 ) -> PicturePool:
-    """Render `count` pictures of one thing, the same for the same arguments at any number of `workers`."""
+    """Render `count` pictures of one thing, the same for the same arguments at any number of `workers`.
+
+    A smaller picture is one of 64x64 made smaller, so that things stand between pixels as they do there.
+    """
     rng = random.Random(f"pictures {side} {seed}")
     scenes = [draw(rng, "one", side) for _ in range(count)]
     jobs = [(scene, rng.getrandbits(31)) for scene in scenes]
@@ -134,6 +138,14 @@ def folder_pictures(folder: Path, size: int, *, progress: Progress = no_progress
     return PicturePool(folder.resolve().name, np.stack(read), classes, labels, (len(labels),), tuple(refused))
 
 
+def scaled(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """(H, H, 3) -> (size, size, 3): means of boxes to a smaller size, bicubic to a larger one."""
+    if len(picture) == size:
+        return picture
+    method = PILImage.Resampling.BOX if size < len(picture) else PILImage.Resampling.BICUBIC
+    return np.asarray(PILImage.fromarray(picture).resize((size, size), method))
+
+
 def signed(pixels: NDArray[np.uint8]) -> Tensor:
     """uint8 (B, H, W, 3) -> float (B, 3, H, W) in [-1, 1]."""
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
@@ -161,7 +173,8 @@ def _rendered(
 
 
 def _render(jobs: Sequence[tuple[Scene, int]], size: int) -> NDArray[np.uint8]:
-    return np.stack([render_image(scene, seed, size) for scene, seed in jobs])
+    drawn = max(size, REFERENCE_SIZE)
+    return np.stack([scaled(render_image(scene, seed, drawn), size) for scene, seed in jobs])
 
 
 def _is_hidden(path: Path, folder: Path) -> bool:
