@@ -10,7 +10,7 @@ from typing import Annotated, ParamSpec, TypeVar
 
 import typer
 
-from studio import importing, library_commands, search_commands
+from studio import importing, lab_commands, library_commands, search_commands
 from studio.errors import Cancelled, StudioError
 from studio.options import OUTPUTS, DecodeChoice, ReplyOptions, draw_seed
 from studio.terminal import Terminal
@@ -201,6 +201,17 @@ _add_stage("stylegan", "training.baselines.stylegan", "A StyleGAN2, on the world
 
 
 app.add_typer(library_commands.library_app(_helpful), name="library")
+lab_app = lab_commands.lab_app(_helpful)
+app.add_typer(lab_app, name="lab")
+
+
+@lab_app.command("evaluate", context_settings=PASS_THROUGH)
+@_helpful
+def evaluate_families(context: typer.Context) -> None:
+    """Compare families by a table of figures; takes the options of its own module (see: studio lab evaluate --help)."""
+    _run_module("training.baselines.evaluate", context.args)
+
+
 app.command("search", help=search_commands.HELP)(_helpful(search_commands.search))
 import_app.command("nextgpt")(_helpful(importing.import_nextgpt))
 

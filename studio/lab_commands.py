@@ -1,0 +1,288 @@
+"""`studio lab ...`: classic generators by hand, and beside diffusion. Nothing heavy is imported before it is needed."""
+
+import json
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from studio.errors import StudioError
+from studio.options import draw_seed
+from studio.terminal import Terminal
+
+if TYPE_CHECKING:
+    from encoders.media import Media
+    from pipelines.baselines.stylegan2_projection import ProjectionStep
+    from studio.lab import Sheet
+
+FOLDER = Path("outputs/lab")
+RECIPE_KEY = "studio lab"  # under which a file says how it was made
+
+
+class Space(StrEnum):
+    Z = "z"
+    W = "w"
+
+
+class Way(StrEnum):
+    LINEAR = "linear"
+    SPHERICAL = "spherical"
+
+
+Model = Annotated[str, typer.Argument(help="vae, biggan, stylegan, or a folder or hub id of a baseline.")]
+Classes = Annotated[
+    list[str] | None, typer.Option("--label", "-l", help="A class: bell, red... May be repeated. Left out: any.")
+]
+Seed = Annotated[int | None, typer.Option(help="The same seed gives the same picture. Drawn if left out.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="The file to write.")]
+Truncation = Annotated[float, typer.Option(help="Below 1: nearer to the commonest pictures.")]
+Seeds = Annotated[list[int] | None, typer.Option("--seed", help="A seed. May be repeated.")]
+Ways = Annotated[Way, typer.Option(help="Straight, or along a sphere.")]
+Spaces = Annotated[Space, typer.Option(help="Latents, or a StyleGAN's styles.")]
+Scale = Annotated[int, typer.Option(min=1, help="Steps of a search for a picture in a StyleGAN.")]
+
+
+def sample(
+    model: Model, label: Classes = None, count: Annotated[int, typer.Option(min=1)] = 16, truncation: Truncation = 1.0,
+    seed: Seed = None, output: Output = None,
+) -> None:  # fmt: skip
+    """Draw pictures of a class."""
+    from studio import lab
+
+    first = _seed(seed)
+    sheet = lab.samples(lab.open_model(model), label, count=count, seed=first, truncation=truncation)
+    _keep(sheet, output, "sample", model=model, label=label, seed=first, truncation=truncation)
+
+
+def sweep(
+    model: Model, label: Classes = None,
+    truncation: Annotated[list[float] | None, typer.Option("--truncation", help="May be repeated.")] = None,
+    count: Annotated[int, typer.Option(min=1)] = 8, seed: Seed = None, output: Output = None,
+) -> None:  # fmt: skip
+    """Draw the same seeds at one truncation after another: from variety to fidelity."""
+    from studio import lab
+
+    first, several = _seed(seed), truncation or [0.2, 0.4, 0.6, 0.8, 1.0]
+    sheet = lab.truncation_sweep(lab.open_model(model), label, several, count=count, seed=first)
+    _keep(sheet, output, "sweep", model=model, label=label, seed=first, truncation=several)
+
+
+def interpolate(
+    model: Model, label: Classes = None,
+    to_label: Annotated[list[str] | None, typer.Option(help="The classes at the end. Left out: the same.")] = None,
+    seed: Seeds = None, steps: Annotated[int, typer.Option(min=2)] = 9, space: Spaces = Space.Z,
+    way: Ways = Way.SPHERICAL, truncation: Truncation = 1.0, output: Output = None,
+) -> None:  # fmt: skip
+    """Draw the way from one seed to another."""
+    from studio import lab
+
+    ends = _several(seed, 2)
+    if len(ends) != 2:
+        raise StudioError(f"A way has two ends: give --seed twice, not {len(ends)} times.")
+    sheet = lab.interpolation(
+        lab.open_model(model), label, to_label or label, seeds=(ends[0], ends[1]), steps=steps, space=space.value,
+        way=way.value, truncation=truncation,
+    )  # fmt: skip
+    facts = {"model": model, "label": label, "to_label": to_label, "seeds": ends, "space": space, "way": way}
+    _keep(sheet, output, "interpolate", **facts, truncation=truncation)
+
+
+def walk(
+    model: Model, label: Classes = None, seed: Seeds = None,
+    steps: Annotated[int, typer.Option(min=1, help="Pictures from each seed to the next.")] = 16,
+    rate: Annotated[float, typer.Option(min=1, help="Pictures a second.")] = 12.0, space: Spaces = Space.Z,
+    way: Ways = Way.SPHERICAL, truncation: Truncation = 1.0, output: Output = None,
+) -> None:  # fmt: skip
+    """Film a closed walk through several seeds (MP4)."""
+    from studio import lab
+    from studio.lab_sheet import film
+
+    places = _several(seed, 4)
+    images = lab.latent_walk(
+        lab.open_model(model), label, seeds=places, steps=steps, space=space.value, way=way.value, truncation=truncation
+    )
+    facts = {"model": model, "label": label, "seeds": places, "steps": steps, "space": space, "way": way}
+    _write(film(images, rate), output or FOLDER / "walk.mp4", {"command": "walk", **facts, "truncation": truncation})
+
+
+def mix(
+    model: Model, label: Classes = None,
+    rows: Annotated[int, typer.Option(min=1)] = 4, columns: Annotated[int, typer.Option(min=1)] = 6,
+    crossover: Annotated[int, typer.Option(min=0, help="How many styles, from the coarsest, a row keeps.")] = 4,
+    truncation: Truncation = 1.0, seed: Seed = None, output: Output = None,
+) -> None:  # fmt: skip
+    """Mix the coarse styles of some seeds with the fine ones of others (StyleGAN)."""
+    from studio import lab
+
+    first = _seed(seed)
+    sheet = lab.style_mixing(
+        lab.open_model(model), label, rows=range(first, first + rows),
+        columns=range(first + rows, first + rows + columns), crossover=crossover, truncation=truncation,
+    )  # fmt: skip
+    _keep(sheet, output, "mix", model=model, label=label, seed=first, crossover=crossover, truncation=truncation)
+
+
+def traverse(
+    model: Model, label: Classes = None, image: Annotated[Path | None, typer.Option(help="Begin at this one.")] = None,
+    dimension: Annotated[list[int] | None, typer.Option(help="A latent. May be repeated.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="Latents, those that tell most first.")] = 8,
+    steps: Annotated[int, typer.Option(min=2)] = 7, reach: Annotated[float, typer.Option(min=0.1)] = 2.5,
+    seed: Seed = None, output: Output = None,
+) -> None:  # fmt: skip
+    """Turn one latent at a time (VAE)."""
+    from studio import lab
+
+    opened, first = lab.open_model(model), _seed(seed)
+    start = None if image is None else lab.picture_for(opened, image)
+    sheet = lab.traversal(
+        opened, dimensions=dimension or count, steps=steps, reach=reach, seed=first, label=label, image=start
+    )
+    _keep(sheet, output, "traverse", model=model, label=label, seed=first, dimensions=dimension or count, reach=reach)
+
+
+def reconstruct(
+    model: Model, image: Annotated[list[Path], typer.Argument(help="Pictures.")], label: Classes = None,
+    output: Output = None,
+) -> None:  # fmt: skip
+    """Show what comes back of pictures (VAE)."""
+    from studio import lab
+
+    opened = lab.open_model(model)
+    sheet = lab.reconstruction(opened, [lab.picture_for(opened, path) for path in image], label)
+    _keep(sheet, output, "reconstruct", model=model, label=label)
+
+
+def morph(
+    model: Model, first: Path, second: Path, steps: Annotated[int, typer.Option(min=2)] = 9,
+    projection_steps: Scale = 300,
+    as_film: Annotated[bool, typer.Option("--film", help="Write an MP4 instead.")] = False,
+    rate: Annotated[float, typer.Option(min=1, help="Pictures a second of the film.")] = 12.0, seed: Seed = None,
+    output: Output = None,
+) -> None:  # fmt: skip
+    """Change one picture into another: through a VAE's latents, or the styles that a StyleGAN finds for them."""
+    from studio import lab
+    from studio.lab_sheet import film
+
+    opened, source = lab.open_model(model), _seed(seed)
+    pictures = [lab.picture_for(opened, path) for path in (first, second)]
+    terminal = Terminal()
+    with _bars(terminal) as bars:
+        found = bars.add_task("Searching", total=2 * projection_steps, visible=False)
+
+        def told(step: "ProjectionStep") -> None:
+            bars.update(found, advance=1, visible=True)
+
+        sheet = lab.morph(
+            opened, *pictures, steps=steps, projection_steps=projection_steps, seed=source, told=told
+        )  # fmt: skip
+    if as_film:
+        facts = {"command": "morph", "model": model, "seed": source, "steps": steps}
+        _write(film(sheet.rows[0][1:-1], rate), output or FOLDER / "morph.mp4", facts)
+    else:
+        _keep(sheet, output, "morph", model=model, seed=source, steps=steps)
+
+
+def compare(
+    prompt: Annotated[str, typer.Option("--prompt", help="What is to be drawn: a red bell at night.")],
+    model: Annotated[
+        list[str] | None, typer.Option("--model", "-m", help="A family. May be repeated; left out: the embedded ones.")
+    ] = None,
+    preset: Annotated[str, typer.Option("--preset", "-p", help="Whose diffusion; 'none' leaves it out.")] = "tiny",
+    seed: Seed = None, output: Output = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+) -> None:  # fmt: skip
+    """Put one request through every family that can answer it."""
+    from studio import lab_compare
+
+    terminal, source = Terminal(is_quiet=as_json), _seed(seed)
+    entrants = lab_compare.entrants(model or [], None if preset == "none" else preset)
+    answers = []
+    with _bars(terminal) as bars:
+        task = bars.add_task("Drawing", total=len(entrants))
+        for answer in lab_compare.compare(prompt, entrants, seed=source):
+            answers.append(answer)
+            bars.advance(task)
+    rows = [
+        {"family": a.name, "seed": a.seed, "seconds": a.seconds, "parameters": a.num_parameters,
+         "peak_bytes": a.peak_bytes, "refusal": a.refusal}
+        for a in answers
+    ]  # fmt: skip
+    path: Path | None = None
+    if any(answer.image is not None for answer in answers):
+        path = output or FOLDER / "compare.png"
+        _draw(lab_compare.sheet_of(answers), path, {"command": "compare", "prompt": prompt, "families": rows})
+    if as_json:
+        typer.echo(json.dumps({"prompt": prompt, "file": str(path) if path else None, "families": rows}, indent=2))
+    else:
+        terminal.out.print(_table(rows))
+        if path:
+            terminal.say(str(path))
+    if path is None:
+        raise typer.Exit(1)
+
+
+def lab_app(helpful: Callable[[Callable[..., Any]], Callable[..., Any]]) -> typer.Typer:
+    """Return the commands; `helpful` turns errors meant for the person into a line."""
+    app = typer.Typer(
+        help="Classic generators (VAE, BigGAN, StyleGAN) by hand, and beside diffusion.", no_args_is_help=True
+    )
+    for command in (sample, sweep, interpolate, walk, mix, traverse, reconstruct, morph, compare):
+        app.command(command.__name__)(helpful(command))
+    return app
+
+
+def _seed(seed: int | None) -> int:
+    return draw_seed() if seed is None else seed
+
+
+def _several(seeds: list[int] | None, count: int) -> list[int]:
+    first = draw_seed()
+    return seeds or list(range(first, first + count))
+
+
+def _keep(sheet: "Sheet", output: Path | None, command: str, **facts: Any) -> None:
+    path = output or FOLDER / f"{command}.png"
+    _draw(sheet, path, {"command": command, **facts})
+    Terminal().say(f"{path} (seed {facts['seed']})" if "seed" in facts else str(path))
+
+
+def _draw(sheet: "Sheet", path: Path, facts: dict[str, Any]) -> None:
+    from studio.lab_sheet import lay_out
+
+    _save(lay_out(sheet), path, facts)
+
+
+def _write(media: "Media", path: Path, facts: dict[str, Any]) -> None:
+    _save(media, path, facts)
+    Terminal().say(str(path))
+
+
+def _save(media: "Media", path: Path, facts: dict[str, Any]) -> None:
+    from encoders.files import write_media
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_media(path, media, {RECIPE_KEY: json.dumps(facts, ensure_ascii=False)})
+
+
+def _bars(terminal: Terminal) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=terminal.err, transient=True, disable=terminal.is_quiet)
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    table = Table(
+        "Family", "Seed", "Seconds", "Parameters", "Peak memory", "", box=None, header_style="bold", pad_edge=False
+    )
+    for row in rows:
+        if row["refusal"]:
+            table.add_row(row["family"], "-", "-", "-", "-", f"cannot answer: {row['refusal']}")
+            continue
+        peak = "not known" if row["peak_bytes"] is None else f"{row['peak_bytes'] / 2**20:,.0f} MiB"
+        table.add_row(
+            row["family"], str(row["seed"]), f"{row['seconds']:.3f}", f"{row['parameters'] / 1e6:.2f}M", peak, ""
+        )
+    return table
