@@ -28,7 +28,7 @@ def take_in_artefacts(library: Library, embedders: Sequence[Embedder] = ()) -> I
     """
     fresh = {row["id"] for row in library.store.rows(_FRESH, True)}
     for outcome in make_up(library, embedders):
-        if outcome.state == ADDED and outcome.media in fresh:
+        if outcome.state == ADDED and outcome.media is not None and outcome.media in fresh:
             copies = tuple(near_copies_of(library, outcome.media))
             if copies:
                 library.texts.add(outcome.media, "tag", NEAR_COPY, source="studio")

@@ -4,6 +4,7 @@ import importlib.util
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -26,7 +27,7 @@ Search = Callable[[npt.NDArray[np.float32]], object]
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """How much to measure; 0 leaves a part out."""
+    """How much to measure; 0 leaves a part out, and so does no manifest of items whose `meaning` is known."""
 
     rows: int
     graph_rows: int
@@ -34,6 +35,7 @@ class BenchOptions:
     kills: int
     damaged: int
     preset: str
+    meaning: Path | None = None
 
 
 def run_bench(options: BenchOptions) -> Iterator[str]:
@@ -49,6 +51,10 @@ def run_bench(options: BenchOptions) -> Iterator[str]:
         yield from ingest.kill_bench(options.kills)
     if options.damaged:
         yield from ingest.damage_bench(options.damaged)
+    if options.meaning is not None:
+        from studio.library_bench_meaning import meaning_bench
+
+        yield from meaning_bench(options.meaning, preset=options.preset)
 
 
 def exact_bench(rows: int) -> Iterator[str]:

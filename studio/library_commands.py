@@ -147,12 +147,25 @@ def collect(
 
 
 def tag(
-    media: Annotated[str, typer.Argument(help="An id, or its beginning.")],
-    words: Annotated[list[str], typer.Argument(help="Tags; each becomes one.")],
+    media: Annotated[str | None, typer.Argument(help="An id, or its beginning.")] = None,
+    words: Annotated[list[str] | None, typer.Argument(help="Tags; each becomes one.")] = None,
+    labels: Annotated[str | None, typer.Option(help="Put these, with commas between, on all that they fit.")] = None,
+    best: Annotated[bool, typer.Option("--best", help="Of --labels, give each medium the nearest one.")] = False,
+    template: Annotated[str, typer.Option(help="What a label is compared as, as 'a photo of {}'.")] = "{}",
+    within: Annotated[str, typer.Option(help="Only what these filters keep, as 'kind:image star:yes'.")] = "",
     off: Annotated[bool, typer.Option("--off", help="Take them away.")] = False,
     home: Home = None,
 ) -> None:
-    """Give a medium tags of your own."""
+    """Give a medium tags of your own: tag ID brass old. Or have labels put on all that they fit: tag --labels boat,bell"""
+    if labels is not None:
+        from studio.label_commands import put_labels
+
+        if media is not None or off:
+            raise StudioError("--labels looks at the whole library; narrow it with --within, and give no id.")
+        put_labels(_library(home), labels, best=best, template=template, within=within)
+        return
+    if media is None or not words:
+        raise StudioError("Give an id and its tags, or --labels boat,bell for the whole library.")
     library = _library(home)
     item = library.get(media)
     for word in words:
@@ -227,23 +240,27 @@ def bench(
     files: Annotated[int, typer.Option(min=0, help="Pictures to take in; 0 leaves it out.")] = 500,
     kills: Annotated[int, typer.Option(min=0, help="Kills at random moments of taking in.")] = 0,
     damaged: Annotated[int, typer.Option(min=0, help="Damaged files to take in.")] = 0,
+    meaning: Annotated[Path | None, typer.Option(help="Also measure meaning, over the items of this manifest.")] = None,
     preset: Preset = "tiny",
 ) -> None:
     """Measure search and ingest against what they are made of, side by side in one run; in a temporary folder."""
     from studio.library_bench import BenchOptions, run_bench
 
     terminal = Terminal()
-    options = BenchOptions(rows, graph_rows, files, kills, damaged, preset)
+    options = BenchOptions(rows, graph_rows, files, kills, damaged, preset, meaning)
     for line in run_bench(options):
         terminal.say(line)
 
 
 def library_app(helpful: Callable[[Callable[..., Any]], Callable[..., Any]]) -> typer.Typer:
     """Return the commands; `helpful` turns errors meant for the person into a line."""
+    from studio.label_commands import describe
+
     app = typer.Typer(help="Your own files and all that was made here, found by meaning.", no_args_is_help=True)
     named: dict[str, Callable[..., None]] = {
         "add": add, "list": show_list, "show": show, "remove": remove, "star": star, "collect": collect, "tag": tag,
-        "duplicates": duplicates, "reindex": reindex, "stats": stats, "verify": verify, "bench": bench,
+        "describe": describe, "duplicates": duplicates, "reindex": reindex, "stats": stats, "verify": verify,
+        "bench": bench,
     }  # fmt: skip
     for name, command in named.items():
         app.command(name)(helpful(command))
