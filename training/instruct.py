@@ -16,6 +16,7 @@ from training.alignment import AlignmentModel
 from training.config import StageOptions, add_distance, stage_options, stage_parser
 from training.data import load_data, open_data
 from training.features import Progress, no_progress
+from training.folded_lora import folded
 from training.loop import Step
 from training.parts import load_parts, save_parts
 from training.prepare import prepare
@@ -58,16 +59,17 @@ def run(options: InstructOptions, progress: Progress = no_progress) -> Iterator[
     adapter = [parameter for name, parameter in parts.core.named_parameters() if "lora_" in name]
     rows = [parts.core.input_rows, parts.core.output_rows]
     model.train_only([*adapter, *rows, *model.inputs.parameters(), *model.outputs.parameters()])
-    yield from run_stage(
-        Stage(
-            "instruct",
-            model,
-            train,
-            preview=lambda: [*preview_replies(model, shown), *preview_signals(model, shown)],
-            save=lambda: save_parts(parts, stage.output, inputs=reads, outputs=makes),
-        ),
-        stage,
-    )
+    with folded(parts.core):
+        yield from run_stage(
+            Stage(
+                "instruct",
+                model,
+                train,
+                preview=lambda: [*preview_replies(model, shown), *preview_signals(model, shown)],
+                save=lambda: save_parts(parts, stage.output, inputs=reads, outputs=makes),
+            ),
+            stage,
+        )
 
 
 def attach_adapter(core: LanguageCore, options: InstructOptions) -> None:

@@ -94,6 +94,7 @@ def fit(
         lr=options.learning_rate,
         betas=(0.9, options.beta2),
         weight_decay=options.weight_decay,
+        fused=True,
     )
     average = {name: p.detach().clone().float().to(accelerator.device) for name, p in trained.items()}
     wrapped, prepared = accelerator.prepare(model, optimizer)

@@ -3,6 +3,7 @@
     python -m training.foundation.imagebind --sounds runs/sounds --output runs/imagebind
 
 Pictures, videos and sounds are each bound to their captions, and sounds to pictures of their thing, as in Girdhar 2023.
+A reading aid that is thrown away afterwards (`readout.py`) asks the tokens for every attribute along the way.
 """
 
 import random
@@ -17,14 +18,17 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from encoders.imagebind import save_imagebind
+from encoders.imagebind import core_tokens, save_imagebind
 from encoders.imagebind_config import ImageBindConfig
 from encoders.imagebind_model import ImageBind
+from encoders.modality import Modality
 from encoders.text_tokens import file_encode, text_batch, train_tokenizer
 from encoders.transforms import audio_batch, image_batch, video_batch
 from training.foundation.command import options_of, parser, run, save_grid
+from training.foundation.isolation import partial_videos, recoloured_pictures
 from training.foundation.mel import sound_pool, sound_scene, waveforms
 from training.foundation.pairs import contrastive_loss, matches, pictures, top1, videos
+from training.foundation.readout import Readout, answers, readout_loss
 from training.foundation.tokenizers import captions
 from training.loop import Batch, LoopOptions
 from training.world.captions import caption
@@ -49,42 +53,54 @@ def config_of(vocab_size: int) -> ImageBindConfig:
     )
 
 
+BOUND = ("images", "videos", "audio")  # each to its captions
+# What is read off the tokens, and how much that counts.
+READ = {
+    "images": (Modality.IMAGE, 2.0),
+    "recoloured": (Modality.IMAGE, 2.0),
+    "videos": (Modality.VIDEO, 1.0),
+    "partial": (Modality.VIDEO, 1.0),
+    "audio": (Modality.AUDIO, 0.5),
+}
+
+
 class Binding(nn.Module):
-    """All towers as one forward pass."""
+    """All towers, and the reading aid, as one forward pass."""
 
-    def __init__(self, model: ImageBind) -> None:
+    def __init__(self, model: ImageBind, readout: Readout) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.readout = model, readout
 
-    def forward(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Named inputs, several of which may go through one tower -> their pooled vectors."""
-        towers = {"images": "vision", "bound": "vision", "videos": "vision", "audio": "audio"}
-        pooled = {name: self.model.run(tower, batch[name]).pooled for name, tower in towers.items()}
-        texts = self.model.run(
-            "text", torch.cat([batch[f"{name}_text"] for name in ("images", "videos", "audio")])
-        ).pooled
-        sizes = [len(batch[name]) for name in ("images", "videos", "audio")]
-        return pooled | dict(zip(("images_text", "videos_text", "audio_text"), texts.split(sizes), strict=True))
+    def forward(self, batch: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, list[Tensor]]]:
+        """Named inputs, several of which may go through one tower -> their pooled vectors, and what was read off them."""
+        seen = {
+            name: self.model.run("audio" if name == "audio" else "vision", batch[name]) for name in (*READ, "bound")
+        }
+        texts = self.model.run("text", torch.cat([batch[f"{name}_text"] for name in BOUND])).pooled
+        sizes = [len(batch[name]) for name in BOUND]
+        pooled = {name: seen[name].pooled for name in (*BOUND, "bound")}
+        pooled |= dict(zip((f"{name}_text" for name in BOUND), texts.split(sizes), strict=True))
+        read = {
+            name: self.readout(core_tokens(self.model, modality, batch[name], seen[name]))
+            for name, (modality, _) in READ.items()
+        }
+        return pooled, read
 
 
 def loss_of(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-    """The four contrastive losses, and how often the nearest caption is the right one."""
-    vectors = model(batch)
+    """The four contrastive losses and those of reading; how often the nearest caption, and all that is read, is right."""
+    vectors, read = model(batch)
     scale = torch.tensor(SCALE)
     losses = {
-        name: contrastive_loss(vectors[name], vectors[f"{name}_text"], batch[f"{name}_same"], scale)
-        for name in ("images", "videos", "audio")
+        name: contrastive_loss(vectors[name], vectors[f"{name}_text"], batch[f"{name}_same"], scale) for name in BOUND
     }
     losses["bound"] = contrastive_loss(vectors["audio"], vectors["bound"], batch["audio_same"], scale)
-    right = {
-        f"{name}_top1": top1(vectors[name], vectors[f"{name}_text"], batch[f"{name}_same"])
-        for name in ("images", "videos", "audio")
-    }
-    return {
-        "loss": losses["images"] * 2 + losses["videos"] + 0.5 * (losses["audio"] + losses["bound"]),
-        **losses,
-        **right,
-    }
+    loss = losses["images"] * 2 + losses["videos"] + 0.5 * (losses["audio"] + losses["bound"])
+    shares = {f"{name}_top1": top1(vectors[name], vectors[f"{name}_text"], batch[f"{name}_same"]) for name in BOUND}
+    for name, (_, weight) in READ.items():
+        losses[f"{name}_reading"], shares[f"{name}_read"] = readout_loss(read[name], batch[f"{name}_answers"])
+        loss = loss + weight * losses[f"{name}_reading"]
+    return {"loss": loss, **losses, **shares}
 
 
 def main() -> None:
@@ -103,6 +119,7 @@ def main() -> None:
     assert config.vision is not None and config.text is not None and config.audio is not None
     vision, text, audio = config.vision, config.text, config.audio
     model = ImageBind(config)
+    readout = Readout(vision.width)
     if arguments.init_from:
         model.load_state_dict(
             {name: value.float() for name, value in load_file(arguments.init_from / "model.safetensors").items()}
@@ -113,22 +130,31 @@ def main() -> None:
     def batch(step: int, side_seed: int = 0) -> Batch:
         rng = random.Random(f"imagebind {arguments.seed} {side_seed} {step}")
         images, image_texts, image_scenes = pictures(rng, arguments.batch_size)
-        frames, video_texts, video_scenes = videos(rng, arguments.batch_size // 4)
-        places = [rng.randrange(len(sounds)) for _ in range(arguments.batch_size // 2)]
+        frames, video_texts, video_scenes = videos(rng, arguments.batch_size // 8)
+        recoloured, recoloured_answers = recoloured_pictures(rng, arguments.batch_size // 2)
+        partial, partial_answers = partial_videos(rng, arguments.batch_size // 8)
+        places = [rng.randrange(len(sounds)) for _ in range(arguments.batch_size // 6)]
         heard = [sound_scene(0, place)[0] for place in places]
         shown = [_with_thing_of(scene, rng) for scene in heard]
         return {
             "images": image_batch(torch.from_numpy(images), vision),
             "images_text": text_batch(image_texts, encode, text),
             "images_same": matches(image_scenes),
+            "images_answers": answers(image_scenes),
+            "recoloured": image_batch(recoloured, vision),
+            "recoloured_answers": recoloured_answers,
+            "partial": video_batch(partial, vision),
+            "partial_answers": partial_answers,
             "videos": video_batch(torch.from_numpy(frames), vision),
             "videos_text": text_batch(video_texts, encode, text),
             "videos_same": matches(video_scenes),
+            "videos_answers": answers(video_scenes),
             "audio": audio_batch(waveforms(sounds, places), audio),
             "audio_text": text_batch(
                 [caption(scene, rng.getrandbits(31), kind="audio") for scene in heard], encode, text
             ),
             "audio_same": matches(heard),
+            "audio_answers": answers(heard, heard=True),
             "bound": image_batch(
                 torch.from_numpy(np.stack([render_image(scene, rng.getrandbits(31)) for scene in shown])), vision
             ),
@@ -136,12 +162,12 @@ def main() -> None:
 
     def preview(path: Path) -> None:
         given = {name: value.to(next(model.parameters()).device) for name, value in batch(0, side_seed=1).items()}
-        vectors = Binding(model)(given)
+        vectors, _ = Binding(model, readout)(given)
         cosines = normalize(vectors["images"].float(), dim=-1) @ normalize(vectors["images_text"].float(), dim=-1).T
         grey = ((cosines.clamp(0, 1)) * 255).byte().cpu().numpy()
         save_grid(np.repeat(grey[None, ..., None], 3, axis=-1), path, columns=1, scale=8)
 
-    run(Binding(model), batch, loss_of, options_of(arguments, LOOP), arguments, preview)
+    run(Binding(model, readout), batch, loss_of, options_of(arguments, LOOP), arguments, preview)
     save_imagebind(model, arguments.output / "imagebind")
     shutil.copy(tokens, arguments.output / "imagebind" / "tokenizer.json")
 
