@@ -3,7 +3,7 @@
 A fixture is a folder with `io.safetensors`, whose `mid.*` and `out.*` the original computed. A family of fixtures is a
 module `tests/golden/parity_<family>.py` with
 
-    PREFIX = "biggan_deep"                          # or several: what the names of its folders begin with
+    PREFIX = "biggan_deep"                          # or several: what the names of our fixtures of it begin with
     UNCOMPARED = {"mid.rows*": "why not"}           # optional: recorded tensors that ours has no counterpart of
     def compare(folder: Path) -> Iterator[Compared]: ...
 
@@ -25,6 +25,8 @@ import torch
 from torch import Tensor
 
 GOLDEN = Path(__file__).parent / "golden"
+IO = "io.safetensors"
+ALIKE = 0.5
 RELATIVE = 1e-5  # a tanh-GELU, a wrong LayerNorm epsilon or a missing bias differ by 1e-5 to 2e-4
 
 
@@ -82,20 +84,19 @@ def families() -> tuple[Family, ...]:
 
 
 def fixtures(root: Path) -> dict[str, Family | None]:
-    """The fixtures of a folder by name, and the family with the longest prefix that fits; None if nobody reads one."""
+    """The fixtures of a folder by name, each with its family; None if nobody reads one.
+
+    It is the family with the longest prefix that fits; of another name, that of our fixture with the most alike inputs.
+    """
     found = {}
     for folder in sorted(path for path in root.iterdir() if (path / "config.json").is_file()):
-        fitting = [(len(p), f) for f in families() for p in f.prefixes if folder.name.startswith(p)]
-        found[folder.name] = max(fitting, key=lambda pair: pair[0])[1] if fitting else None
+        found[folder.name] = _by_name(folder.name) or _by_inputs(folder)
     return found
 
 
 def wanted_tensors(folder: Path, family: Family) -> list[str]:
     """Name the tensors that the original computed and that ours must."""
-    path = folder / "io.safetensors"
-    with path.open("rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    recorded = sorted(name for name in header if name.startswith(("mid.", "out.")))
+    recorded = sorted(name for name in _names(folder) if name.startswith(("mid.", "out.")))
     return [name for name in recorded if not any(fnmatchcase(name, pattern) for pattern in family.uncompared)]
 
 
@@ -118,6 +119,33 @@ def _difference(name: str, ours: Tensor, recorded: Tensor, tolerance: float | Ab
     largest = float(b.abs().max())
     relative = absolute / largest if largest else (math.inf if absolute else 0.0)
     return Difference(name, relative, absolute, tolerance)
+
+
+def _by_name(name: str) -> Family | None:
+    fitting = [(len(p), f) for f in families() for p in f.prefixes if name.startswith(p)]
+    return max(fitting, key=lambda pair: pair[0])[1] if fitting else None
+
+
+def _by_inputs(folder: Path) -> Family | None:
+    """Compare the names of the inputs with those of our fixtures: at least half of all must be common to both."""
+    given = _inputs(folder)
+    ours = {own.name: _inputs(own) for own in GOLDEN.iterdir() if (own / "config.json").is_file()}
+    likeness = {name: len(given & own) / len(given | own) for name, own in ours.items() if given | own}
+    best = max(likeness, key=lambda name: likeness[name], default=None)
+    return _by_name(best) if best is not None and likeness[best] >= ALIKE else None
+
+
+def _inputs(folder: Path) -> set[str]:
+    """Name a fixture's inputs; whether they are recorded as bytes does not matter."""
+    names = _names(folder) if (folder / IO).is_file() else []
+    return {name.removesuffix("_u8") for name in names if name.startswith("in.")}
+
+
+def _names(folder: Path) -> list[str]:
+    """Name the tensors of a fixture, of which only the header is read."""
+    with (folder / IO).open("rb") as file:
+        header: dict[str, object] = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return [name for name in header if name != "__metadata__"]
 
 
 def _family(path: Path) -> Family:

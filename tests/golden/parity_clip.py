@@ -13,7 +13,6 @@ from torch import Tensor
 from encoders.clip import CLIPEncoder
 
 PREFIX = "clip_"
-NUM_TEXT_POSITIONS = 6  # how many of a text's positions the fixtures keep
 
 
 @torch.no_grad()
@@ -23,9 +22,13 @@ def compare(folder: Path) -> Iterator[Compared]:
     encoder = CLIPEncoder.from_folder(folder, token_kind="pooled")
     image, text = recorded["in.image"], recorded["in.text"]
     output = encoder.model.forward_intermediates(image, text, normalize=False, image_output_extra_tokens=True)
-    for name, value in {**image_stages(output), **text_stages(output)}.items():
+    for name, value in image_stages(output).items():
         if name in recorded:
             yield name, value, recorded[name]
+    for number, value in enumerate(output["text_intermediates"]):
+        name = f"mid.text_block{number}"
+        if name in recorded:  # a text's first positions
+            yield name, value[:, : recorded[name].shape[1]], recorded[name]
     yield "out.image_features", encoder.model.encode_image(image), recorded["out.image_features"]
     yield "out.text_features", encoder.model.encode_text(text), recorded["out.text_features"]
     yield "out.logits_per_image", encoder.model.get_logits(image, text)[0], recorded["out.logits_per_image"]
@@ -45,11 +48,6 @@ def image_stages(output: dict[str, list[Tensor]]) -> dict[str, Tensor]:
         f"mid.visual_block{i}": torch.cat([first, rearrange(grid, "b d h w -> b (h w) d")], dim=1)
         for i, (first, grid) in enumerate(pairs)
     }
-
-
-def text_stages(output: dict[str, list[Tensor]]) -> dict[str, Tensor]:
-    """What each block of the text tower puts out, as far as it was recorded."""
-    return {f"mid.text_block{i}": x[:, :NUM_TEXT_POSITIONS] for i, x in enumerate(output["text_intermediates"])}
 
 
 def has_openai_heads(folder: Path) -> bool:

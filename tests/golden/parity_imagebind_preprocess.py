@@ -48,6 +48,12 @@ def timepoints(starts: list[Fraction], clip_seconds: float) -> Tensor:
     )
 
 
+def _thinned(pixels: Tensor, name: str) -> Tensor:
+    """Keep every so many-th row and column, as the name of the recorded tensor says: `..._ds4`."""
+    step = int(name.rpartition("_ds")[2]) if "_ds" in name else 1
+    return pixels[..., ::step, ::step]
+
+
 def _sounds(recorded: dict[str, Tensor], config: AudioConfig) -> Iterator[Compared]:
     for name in [name for name in recorded if name.startswith("in.wave_") and name != "in.wave_file"]:
         length = name.removeprefix("in.wave_")
@@ -68,7 +74,7 @@ def _sounds(recorded: dict[str, Tensor], config: AudioConfig) -> Iterator[Compar
 def _stills(recorded: dict[str, Tensor], config: ImageBindConfig) -> Iterator[Compared]:
     assert config.vision
     pixels = image_input(Image.from_uint8(recorded["in.image_rgb_u8"]), config.vision)[None]
-    yield "out.image_224_ds4", pixels[:, :, ::4, ::4], recorded["out.image_224_ds4"], STILL
+    yield from ((n, _thinned(pixels, n), w, STILL) for n, w in recorded.items() if n.startswith("out.image_224"))
     yield "mid.image_224_rowmean", pixels.mean(dim=3), recorded["mid.image_224_rowmean"], STILL
     yield "mid.image_224_channel_mean", pixels.mean(dim=(2, 3)), recorded["mid.image_224_channel_mean"], STILL
 
@@ -79,7 +85,7 @@ def _videos(recorded: dict[str, Tensor], config: ImageBindConfig) -> Iterator[Co
     frames = recorded["in.video_u8"].permute(1, 2, 3, 0)
     one_clip = replace(config.vision, num_clips=1)
     crops = video_input(Video.from_uint8(frames, rate=len(frames) / config.vision.clip_seconds), one_clip)
-    yield "out.video_crops_ds4", crops[..., ::4, ::4], recorded["out.video_crops_ds4"]
+    yield from ((n, _thinned(crops, n), w) for n, w in recorded.items() if n.startswith("out.video_crops"))
     yield "mid.video_crops_mean", crops.mean(dim=(-2, -1)), recorded["mid.video_crops_mean"]
     scaled = short_side_scaled(frames.permute(0, 3, 1, 2).float(), config.vision)
     yield "mid.video_scaled_hw", torch.tensor(scaled.shape[-2:]), recorded["mid.video_scaled_hw"], EXACT

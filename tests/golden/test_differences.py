@@ -11,6 +11,8 @@ from parity import Absolute, Compared, Family, differences, fixtures, wanted_ten
 from safetensors.torch import save_file
 from torch import Tensor
 
+MOST_BYTES = 30_000_000
+
 
 def family_of(*rows: Compared) -> Family:
     return Family(("some",), lambda folder: iter(rows), {})
@@ -54,6 +56,17 @@ def test_a_fixture_belongs_to_the_longest_prefix(tmp_path: Path, monkeypatch: py
     assert fixtures(tmp_path) == {"other": None, "some_2": short, "some_longer": long}
 
 
+def test_a_fixture_of_another_name_is_known_by_its_inputs(tmp_path: Path) -> None:
+    ours = fixtures(parity.GOLDEN)
+    for number, name in enumerate(ours):
+        (tmp_path / f"case_{number:02}").symlink_to(parity.GOLDEN / name)
+    assert list(fixtures(tmp_path).values()) == list(ours.values())
+    (tmp_path / "strange").mkdir()
+    (tmp_path / "strange" / "config.json").write_text("{}")
+    save_file({"in.nothing_like_it": torch.zeros(1)}, tmp_path / "strange" / "io.safetensors")
+    assert fixtures(tmp_path)["strange"] is None
+
+
 def test_what_was_recorded_is_wanted_unless_a_reason_is_given(tmp_path: Path) -> None:
     values = {name: torch.zeros(1) for name in ("in.z", "mid.a", "mid.b0", "mid.b1", "out.y")}
     save_file(values, tmp_path / "io.safetensors")
@@ -66,3 +79,8 @@ def test_the_families_load_and_every_fixture_of_ours_is_well_formed() -> None:
     for name in fixtures(parity.GOLDEN):
         json.loads((parity.GOLDEN / name / "config.json").read_text())
         assert (parity.GOLDEN / name / "io.safetensors").is_file()
+
+
+def test_the_fixtures_that_come_with_the_source_are_small() -> None:
+    size = sum(path.stat().st_size for path in parity.GOLDEN.rglob("*") if path.is_file())
+    assert size <= MOST_BYTES
