@@ -12,7 +12,10 @@ from encoders.modality import Modality
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """What an encoder says of a batch: tokens (B, N, width) for the core; pooled (B, D), unit norm, for search."""
+    """What an encoder says of a batch: tokens (B, N, width) for the core; pooled (B, D), unit norm, for search.
+
+    Both are float32, whatever precision the encoder computes with.
+    """
 
     tokens: Tensor
     pooled: Tensor

@@ -11,9 +11,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from encoders.base import Features, batch_modality
+from encoders.json_file import read_json
 from encoders.media import Audio, Media, Text
 from encoders.modality import Modality
-from encoders.weights import read_json, some
+from encoders.weights import check_report
 
 MAX_WINDOWS = 6  # of ten seconds each, by the published models' configs: a minute is heard whole
 
@@ -40,7 +41,9 @@ class CLAPEncoder:
         self.num_tokens: Mapping[Modality, int] = {Modality.TEXT: 0, Modality.AUDIO: blank.tokens.shape[1]}
 
     @classmethod
-    def from_folder(cls, folder: Path | str, *, device: torch.device | str = "cpu") -> "CLAPEncoder":
+    def from_folder(
+        cls, folder: Path | str, *, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+    ) -> "CLAPEncoder":
         """Load a folder with safetensors. Raises ValueError if it holds another model, or weights that do not fit."""
         from transformers import AutoTokenizer, ClapFeatureExtractor, ClapModel
 
@@ -52,16 +55,18 @@ class CLAPEncoder:
             )
         try:
             model, report = ClapModel.from_pretrained(
-                folder, use_safetensors=True, local_files_only=True, trust_remote_code=False, output_loading_info=True
+                folder,
+                dtype=dtype,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                output_loading_info=True,
             )
             extractor = ClapFeatureExtractor.from_pretrained(folder, local_files_only=True)
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         except (OSError, RuntimeError) as error:
             raise ValueError(f"The CLAP in {folder} cannot be loaded: {error}") from error
-        wrong = {"missing": sorted(report["missing_keys"]), "extra": sorted(report["unexpected_keys"])}
-        if any(wrong.values()):
-            told = "; ".join(f"{what}: {some(names)}" for what, names in wrong.items() if names)
-            raise ValueError(f"The weights in {folder} do not fit a CLAP of its config. {told}.")
+        check_report(report, f"The CLAP in {folder}")
         return cls(model, extractor, tokenizer, device=device)
 
     def encode(self, batch: Sequence[Media]) -> Features:
@@ -83,9 +88,10 @@ class CLAPEncoder:
         tokens, pooled = [], []
         for window in windows(waveform, self._extractor.nb_max_samples):
             inputs = self._extractor(window.numpy(), sampling_rate=rate, return_tensors="pt").to(self.device)
+            inputs["input_features"] = inputs["input_features"].to(self.model.dtype)
             output = self.model.audio_model(**inputs)
-            tokens.append(reduce(output.last_hidden_state, "b c f t -> b t c", "mean"))
-            pooled.append(F.normalize(self.model.audio_projection(output.pooler_output), dim=-1))
+            tokens.append(reduce(output.last_hidden_state.float(), "b c f t -> b t c", "mean"))
+            pooled.append(F.normalize(self.model.audio_projection(output.pooler_output).float(), dim=-1))
         return Features(torch.stack(tokens).mean(dim=0), F.normalize(torch.stack(pooled).mean(dim=0), dim=-1))
 
     @torch.no_grad()
@@ -97,7 +103,7 @@ class CLAPEncoder:
             text, return_tensors="pt", truncation=True, max_length=limit, split_special_tokens=True
         ).to(self.device)
         output = self.model.text_model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
-        pooled = F.normalize(self.model.text_projection(output.pooler_output), dim=-1)
+        pooled = F.normalize(self.model.text_projection(output.pooler_output).float(), dim=-1)
         return Features(pooled.new_zeros(1, 0, self.width), pooled)
 
 

@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 from PIL import Image as PILImage
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -30,9 +29,11 @@ from encoders.clip_files import (
     read_clip_repository,
 )
 from encoders.clip_parts import ClipParts, create_clip
+from encoders.hub import is_repository
 from encoders.imagebind_config import CLIP_MEAN, CLIP_STD, TokenKind
 from encoders.media import Image, Media, Text
 from encoders.modality import Modality
+from encoders.weights import write_tensors
 
 __all__ = ["CLIPEncoder", "ClipPixels", "clip_tokenizer", "create_clip", "save_clip", "tiny_clip_config"]
 
@@ -65,9 +66,11 @@ class CLIPEncoder:
         token_kind: TokenKind = "patches",
         image_grid: int = IMAGE_GRID,
         device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.model: Any = model.eval().requires_grad_(False).to(device)  # open_clip has no types
+        self.model: Any = model.eval().requires_grad_(False).to(device, dtype)  # open_clip has no types
         self.device = torch.device(device)
+        self.dtype = dtype
         self.token_kind = token_kind
         self.image_grid = image_grid
         self._transform = transform
@@ -75,7 +78,7 @@ class CLIPEncoder:
         visual: Any = model.visual
         size = visual.image_size
         height, width = size if isinstance(size, tuple) else (size, size)
-        blank = self._image_features(torch.zeros(1, 3, height, width, device=self.device))
+        blank = self._image_features(torch.zeros(1, 3, height, width, device=self.device, dtype=dtype))
         self.pooled_width = blank.pooled.shape[-1]
         self.width = blank.tokens.shape[-1]
         counts = {Modality.IMAGE: blank.tokens.shape[1]}
@@ -92,6 +95,7 @@ class CLIPEncoder:
         *,
         revision: str | None = None,
         device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
         token_kind: TokenKind = "patches",
     ) -> "CLIPEncoder":
         """Load a CLIP by what it is called: a folder, a repository ("owner/name"), or open_clip's name with a tag.
@@ -99,25 +103,29 @@ class CLIPEncoder:
         Raises ValueError that says what there is, or which file of which repository is not at hand and how to get it.
         """
         repository = str(name).removeprefix("hf-hub:")
-        is_repository = repository.count("/") == 1 and not repository.startswith((".", "/", "~"))
-        if tag is not None and (is_repository or Path(name).is_dir()):
+        if tag is not None and (is_repository(repository) or Path(name).is_dir()):
             raise ValueError(
                 f"A tag goes with one of open_clip's names; {str(name)!r} holds its own weights, not {tag!r}."
             )
         if Path(name).is_dir():
             parts = read_clip_folder(name)
-        elif is_repository:
+        elif is_repository(repository):
             parts = read_clip_repository(repository, revision=revision)
         else:
             parts = read_clip_by_name(str(name), tag)
-        return cls._of(parts, device=device, token_kind=token_kind)
+        return cls._of(parts, device=device, dtype=dtype, token_kind=token_kind)
 
     @classmethod
     def from_folder(
-        cls, folder: Path | str, *, device: torch.device | str = "cpu", token_kind: TokenKind = "patches"
+        cls,
+        folder: Path | str,
+        *,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        token_kind: TokenKind = "patches",
     ) -> "CLIPEncoder":
         """Load a folder in open_clip's, Hugging Face's or OpenAI's layout. Raises ValueError if it is not whole or safe."""
-        return cls._of(read_clip_folder(folder), device=device, token_kind=token_kind)
+        return cls._of(read_clip_folder(folder), device=device, dtype=dtype, token_kind=token_kind)
 
     @classmethod
     def from_checkpoint(
@@ -126,17 +134,20 @@ class CLIPEncoder:
         config: Mapping[str, Any] | str | None = None,
         *,
         device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
         token_kind: TokenKind = "patches",
     ) -> "CLIPEncoder":
         """Load one file: of OpenAI's without a config, else with open_clip's model config or its name for one.
 
         Raises ValueError naming the tensors that are missing, extra or of another shape.
         """
-        return cls._of(read_clip_checkpoint(path, config), device=device, token_kind=token_kind)
+        return cls._of(read_clip_checkpoint(path, config), device=device, dtype=dtype, token_kind=token_kind)
 
     @classmethod
-    def _of(cls, parts: ClipParts, *, device: torch.device | str, token_kind: TokenKind) -> "CLIPEncoder":
-        return cls(parts.model, parts.transform, parts.tokenize, token_kind=token_kind, device=device)
+    def _of(
+        cls, parts: ClipParts, *, device: torch.device | str, dtype: torch.dtype, token_kind: TokenKind
+    ) -> "CLIPEncoder":
+        return cls(parts.model, parts.transform, parts.tokenize, token_kind=token_kind, device=device, dtype=dtype)
 
     def encode(self, batch: Sequence[Media]) -> Features:
         """Encode a batch of one modality: tokens (B, num_tokens, width), pooled (B, D) of unit norm."""
@@ -152,13 +163,13 @@ class CLIPEncoder:
             return self._text_features(self._tokenize([media.text]).to(self.device))
         assert isinstance(media, Image)
         picture = PILImage.fromarray(media.to_uint8())
-        return self._image_features(self._transform(picture)[None].to(self.device))
+        return self._image_features(self._transform(picture)[None].to(self.device, self.dtype))
 
     @torch.no_grad()
     def _image_features(self, pixels: Tensor) -> Features:
         """(B, 3, H, W) normalised -> features."""
         if self.token_kind == "pooled":
-            pooled = F.normalize(self.model.encode_image(pixels), dim=-1)
+            pooled = F.normalize(self.model.encode_image(pixels).float(), dim=-1)
             return Features(tokens=pooled[:, None], pooled=pooled)
         visual = self.model.visual
         # timm's towers without a class token refuse to be asked for one; open_clip's own do not.
@@ -175,13 +186,13 @@ class CLIPEncoder:
         else:
             first = patches.mean(dim=(2, 3))[:, None]
         grid = F.adaptive_avg_pool2d(patches, self.image_grid)
-        tokens = torch.cat([first, grid.flatten(2).mT], dim=1)
-        return Features(tokens=tokens, pooled=F.normalize(output["image_features"], dim=-1))
+        tokens = torch.cat([first, grid.flatten(2).mT], dim=1).float()
+        return Features(tokens=tokens, pooled=F.normalize(output["image_features"].float(), dim=-1))
 
     @torch.no_grad()
     def _text_features(self, ids: Tensor) -> Features:
         """(B, context_length) -> features."""
-        pooled = F.normalize(self.model.encode_text(ids), dim=-1)
+        pooled = F.normalize(self.model.encode_text(ids).float(), dim=-1)
         tokens = pooled[:, None] if self.token_kind == "pooled" else pooled.new_zeros(len(pooled), 0, self.width)
         return Features(tokens=tokens, pooled=pooled)
 
@@ -237,6 +248,5 @@ def save_clip(
     preprocess = {"mean": CLIP_MEAN, "std": CLIP_STD, "interpolation": "bicubic", "resize_mode": "shortest"}
     config = {"model_cfg": dict(model_config), "preprocess_cfg": preprocess}
     (folder / CONFIG_NAME).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    state = {name: tensor.detach().cpu().to(dtype).contiguous() for name, tensor in model.state_dict().items()}
-    save_file(state, folder / WEIGHTS_NAME)
+    write_tensors(folder / WEIGHTS_NAME, model.state_dict(), dtype)
     return folder

@@ -14,7 +14,8 @@ from encoders.clip_layouts import (
 )
 from encoders.clip_parts import TOKENIZER_FILES, ClipParts, build_parts
 from encoders.hub import hub_descriptions, hub_file
-from encoders.weights import INDEX_SUFFIX, find_weights, read_json, read_weights
+from encoders.json_file import INDEX_SUFFIX, read_json
+from encoders.weights import find_weights, read_weights
 
 CONFIG_NAME, OTHER_CONFIG_NAME = "open_clip_config.json", "config.json"
 PREPROCESSOR_NAME = "preprocessor_config.json"
@@ -97,10 +98,7 @@ def read_clip_repository(repository: str, *, revision: str | None = None) -> Cli
     """Read a repository in open_clip's or Hugging Face's layout, from this machine's cache or downloaded."""
     folder = hub_descriptions(repository, revision=revision)
     names = (OTHER_WEIGHTS[0], f"{OTHER_WEIGHTS[0]}{INDEX_SUFFIX}", OTHER_WEIGHTS[-1])
-    path = hub_file(repository, OPEN_CLIP_WEIGHTS if (folder / CONFIG_NAME).is_file() else names, revision=revision)
-    if path.name.endswith(INDEX_SUFFIX):
-        for part in sorted(set(read_json(path).get("weight_map", {}).values())):
-            hub_file(repository, (part,), revision=revision)
+    hub_file(repository, OPEN_CLIP_WEIGHTS if (folder / CONFIG_NAME).is_file() else names, revision=revision)
     return read_clip_folder(folder)
 
 

@@ -9,8 +9,9 @@ from PIL import Image as PILImage
 from torch import Tensor, nn
 
 from encoders.clip_layouts import OPENAI_SCALARS
+from encoders.json_file import read_json
 from encoders.text_tokens import CLIP_VOCAB_SIZE, ClipRows, clip_encode, text_batch
-from encoders.weights import floats, load_strictly, read_json
+from encoders.weights import floats, load_strictly
 
 MODEL_FIELDS = (
     "embed_dim", "vision_cfg", "text_cfg", "quick_gelu", "custom_text", "multimodal_cfg", "init_logit_scale",

@@ -30,9 +30,17 @@ TOWERS = {
 class ImageBindEncoder:
     """An ImageBind with its transforms. `encode` runs item by item, so that no batch can change a result."""
 
-    def __init__(self, model: ImageBind, encode_text: Encode | None, *, device: torch.device | str = "cpu") -> None:
-        self.model = model.eval().requires_grad_(False).to(device)
+    def __init__(
+        self,
+        model: ImageBind,
+        encode_text: Encode | None,
+        *,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.model = model.eval().requires_grad_(False).to(device, dtype)
         self.device = torch.device(device)
+        self.dtype = dtype
         self._encode_text = encode_text
         config = model.config
         self.modalities = frozenset(m for m, tower in TOWERS.items() if getattr(config, tower) is not None)
@@ -43,7 +51,9 @@ class ImageBindEncoder:
         }
 
     @classmethod
-    def from_folder(cls, folder: Path | str, *, device: torch.device | str = "cpu") -> "ImageBindEncoder":
+    def from_folder(
+        cls, folder: Path | str, *, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+    ) -> "ImageBindEncoder":
         """Load a folder that save_imagebind wrote, or one that holds the released `imagebind_huge.pth`.
 
         The first also holds tokenizer.json, unless its text is CLIP's. Raises ValueError that says what is missing,
@@ -51,11 +61,16 @@ class ImageBindEncoder:
         """
         model = read_imagebind(folder)
         encode_text = text_encoding(model.config.text, Path(folder)) if model.config.text else None
-        return cls(model, encode_text, device=device)
+        return cls(model, encode_text, device=device, dtype=dtype)
 
     @classmethod
     def from_checkpoint(
-        cls, path: Path | str, config: ImageBindConfig | None = None, *, device: torch.device | str = "cpu"
+        cls,
+        path: Path | str,
+        config: ImageBindConfig | None = None,
+        *,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
     ) -> "ImageBindEncoder":
         """Load a .pth or .safetensors state dict with the released names; its size is the released one unless given.
 
@@ -64,7 +79,7 @@ class ImageBindEncoder:
         """
         model = read_checkpoint(path, config or ImageBindConfig.huge())
         encode_text = text_encoding(model.config.text, Path(path).parent) if model.config.text else None
-        return cls(model, encode_text, device=device)
+        return cls(model, encode_text, device=device, dtype=dtype)
 
     def encode(self, batch: Sequence[Readable]) -> Features:
         """Encode a batch of one modality: tokens (B, num_tokens, width), pooled (B, out_width) of unit norm."""
@@ -107,9 +122,10 @@ class ImageBindEncoder:
     @torch.no_grad()
     def features(self, modality: Modality, inputs: Tensor) -> Features:
         """Run model inputs (B, ...) at once: for bulk work, where the last bits may depend on B."""
+        inputs = inputs.to(self.dtype) if inputs.is_floating_point() else inputs
         output = self.model.run(TOWERS[modality], inputs)
-        pooled = F.normalize(output.pooled, dim=-1)
-        return Features(tokens=core_tokens(self.model, modality, inputs, output), pooled=pooled)
+        pooled = F.normalize(output.pooled.float(), dim=-1)
+        return Features(tokens=core_tokens(self.model, modality, inputs, output).float(), pooled=pooled)
 
 
 def core_tokens(model: ImageBind, modality: Modality, inputs: Tensor, output: TowerOutput) -> Tensor:

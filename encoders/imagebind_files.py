@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 from encoders.imagebind_config import ImageBindConfig
 from encoders.imagebind_model import ImageBind
-from encoders.weights import find_weights, floats, load_strictly, read_json, read_weights, some
+from encoders.json_file import read_json
+from encoders.weights import find_weights, floats, load_strictly, read_weights, some, write_tensors
 
 CONFIG_NAME, WEIGHTS_NAME = "config.json", "model.safetensors"
 RELEASED_NAMES = ("imagebind_huge.safetensors", "imagebind_huge.pth")
@@ -67,6 +67,5 @@ def save_imagebind(model: ImageBind, folder: Path | str, *, dtype: torch.dtype =
     folder.mkdir(parents=True, exist_ok=True)
     config = json.dumps(model.config.to_dict(), indent=2)
     (folder / CONFIG_NAME).write_text(config + "\n", encoding="utf-8")
-    state = {name: tensor.detach().cpu().to(dtype).contiguous() for name, tensor in model.state_dict().items()}
-    save_file(state, folder / WEIGHTS_NAME)
+    write_tensors(folder / WEIGHTS_NAME, model.state_dict(), dtype)
     return folder

@@ -1,19 +1,19 @@
-"""Read published weight files without running anything that they hold, and fit them to a network name by name."""
+"""Read and write weight files without running anything that they hold, and fit them to a network name by name."""
 
-import json
 import pickle
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from encoders.json_file import INDEX_SUFFIX, shards
+
 PICKLES = (".pt", ".pth", ".bin")
-INDEX_SUFFIX = ".index.json"  # Hugging Face's list of the files that one large state dict is split into
 NUM_SHOWN = 5
 SAFE_COPY = (
     "Ask its publisher for safetensors; or, on a machine that you would trust the file with, load it there and write "
@@ -38,28 +38,24 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
     """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"There are no weights at {path}: no such file.")
+        raise ValueError(f"A part of this model is missing: there is no file {path}.")
     if path.name.endswith(INDEX_SUFFIX):
         return _read_split(path)
     if path.suffix == ".safetensors":
         try:
             return load_file(path)
         except SafetensorError as error:
-            raise ValueError(f"{path} is damaged or half-downloaded; fetch it again. ({error})") from error
+            raise ValueError(
+                f"{path} is not a whole safetensors file: damaged or half-downloaded; fetch it again. ({error})"
+            ) from error
     if path.suffix not in PICKLES:
         raise ValueError(f"{path} is no weights file that can be read; wanted .safetensors, {', '.join(PICKLES)}.")
     return _tensors(_unpickled(path), path)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object. Raises ValueError that names the file."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise ValueError(f"{path} does not hold a JSON object.")
-    return values
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], dtype: torch.dtype = torch.float32) -> None:
+    """Write tensors as safetensors, all of one precision."""
+    save_file({name: value.detach().to("cpu", dtype).contiguous() for name, value in tensors.items()}, path)
 
 
 def floats(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -81,19 +77,36 @@ def load_strictly(module: nn.Module, state: Mapping[str, Tensor], source: str, *
     `assign` hands the tensors over instead of copying them, for a module on the meta device. Raises ValueError that
     names what is missing, what is extra, and what has another shape.
     """
-    wanted = module.state_dict()
+    check_fit(state, module.state_dict(), source)
+    module.load_state_dict(dict(state), strict=True, assign=assign)
+
+
+def check_fit(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: str) -> None:
+    """Raise ValueError that names every difference, unless two sets of tensors have the same names and shapes."""
     wrong = [
-        f"{name} {_shape(state[name])} instead of {_shape(tensor)}"
+        (name, given[name].shape, tensor.shape)
         for name, tensor in wanted.items()
-        if name in state and state[name].shape != tensor.shape
+        if name in given and given[name].shape != tensor.shape
     ]
-    found = {
-        "missing": sorted(set(wanted) - set(state)), "extra": sorted(set(state) - set(wanted)), "wrong shape": wrong,
-    }  # fmt: skip
+    _refuse(source, set(wanted) - set(given), set(given) - set(wanted), wrong)
+
+
+def check_report(report: Mapping[str, Any], source: str) -> None:
+    """Raise ValueError unless a stock loader, of transformers or diffusers, found exactly the tensors that it wanted.
+
+    `report` is its `output_loading_info`.
+    """
+    _refuse(source, report["missing_keys"], report["unexpected_keys"], report.get("mismatched_keys", ()))
+    if report.get("error_msgs"):
+        raise ValueError(f"{source} cannot be loaded: {report['error_msgs'][0]}")
+
+
+def _refuse(source: str, missing: Iterable[str], extra: Iterable[str], wrong: Iterable[tuple[str, Any, Any]]) -> None:
+    shapes = [f"{name} {tuple(given)} instead of {tuple(wanted)}" for name, given, wanted in wrong]
+    found = {"missing": sorted(missing), "extra": sorted(extra), "wrong shape": shapes}
     if any(found.values()):
         report = "; ".join(f"{len(names)} {what}: {some(names)}" for what, names in found.items() if names)
         raise ValueError(f"{source} does not fit this model. {report}.")
-    module.load_state_dict(dict(state), strict=True, assign=assign)
 
 
 def some(names: Sequence[str]) -> str:
@@ -103,11 +116,8 @@ def some(names: Sequence[str]) -> str:
 
 
 def _read_split(index: Path) -> dict[str, Tensor]:
-    weight_map = read_json(index).get("weight_map", {})
     state: dict[str, Tensor] = {}
-    for name in sorted(set(weight_map.values())):
-        if Path(name).name != name:
-            raise ValueError(f"{index} names {name!r}, which lies outside its folder; that is refused.")
+    for name in shards(index):
         state |= read_weights(index.parent / name)
     return state
 
@@ -146,7 +156,3 @@ def _tensors(content: object, path: Path) -> dict[str, Tensor]:
     ]:
         raise ValueError(f"{path} is not a state dict: these entries are no tensors: {some(odd)}.")
     return dict(content)
-
-
-def _shape(tensor: Tensor) -> str:
-    return str(tuple(tensor.shape))

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from encoders.options import EncoderOptions
     from pipelines.any_to_any import AnyToAnyOutput, AnyToAnyPipeline
     from pipelines.assembly import assemble
     from pipelines.conversation import Conversation
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AnyToAnyOutput", "AnyToAnyPipeline", "Conversation", "CoreOptions", "DecodeOptions", "DecoderConfig",
-    "GenerationOptions", "LoadOptions", "Placement", "assemble",
+    "EncoderOptions", "GenerationOptions", "LoadOptions", "Placement", "assemble",
 ]  # fmt: skip
 
 # Loaded when they are asked for, since torch takes seconds.
@@ -26,6 +27,7 @@ PUBLIC = {
     "CoreOptions": "pipelines.core_options",
     "DecodeOptions": "pipelines.decoders.base",
     "DecoderConfig": "pipelines.decoders.base",
+    "EncoderOptions": "encoders.options",
     "GenerationOptions": "pipelines.options",
     "LoadOptions": "pipelines.load_options",
     "Placement": "pipelines.decoders.placement",

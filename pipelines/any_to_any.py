@@ -15,6 +15,7 @@ from encoders.base import Encoder
 from encoders.media import Media
 from encoders.modality import Modality
 from encoders.registry import load_encoder
+from encoders.weights import check_fit, load_strictly, write_tensors
 from pipelines.bridge import Bridge
 from pipelines.checkpoint import (
     ADAPTER,
@@ -23,14 +24,11 @@ from pipelines.checkpoint import (
     EncoderEntry,
     PipelineConfig,
     Reference,
-    check_names,
     hash_folder,
-    load_strictly,
     read_config,
     read_tensors,
     verify,
     write_config,
-    write_tensors,
 )
 from pipelines.core import LanguageCore
 from pipelines.decoders import load_decoder
@@ -72,10 +70,12 @@ class AnyToAnyPipeline:
         input_projections: Mapping[str, Mapping[Modality, InputProjection]],
         output_projections: Mapping[Modality, ConditionProjection],
         chosen: Mapping[Modality, str],
+        options: LoadOptions,
     ) -> None:
         self.config = config
         self.folder = folder
         self.chosen = dict(chosen)
+        self.options = options
         self.core = core
         self.encoders = self._load_encoders(core.device)
         self.bridge = _bridge(config, self.encoders)
@@ -123,12 +123,9 @@ class AnyToAnyPipeline:
         folder = self.folder
         load_strictly(self._projections(), read_tensors(folder / PROJECTIONS), str(folder / PROJECTIONS))
         rows = read_tensors(folder / TOKEN_ROWS)
-        check_names(set(rows), set(ROWS), str(folder / TOKEN_ROWS))
-        for row_name in ROWS:
-            parameter = getattr(self.core, row_name)
-            if rows[row_name].shape != parameter.shape:
-                given, wanted = tuple(rows[row_name].shape), tuple(parameter.shape)
-                raise ValueError(f"{folder / TOKEN_ROWS}: {row_name} has the shape {given}, wanted {wanted}.")
+        parameters = {name: getattr(self.core, name) for name in ROWS}
+        check_fit(rows, parameters, str(folder / TOKEN_ROWS))
+        for row_name, parameter in parameters.items():
             parameter.data.copy_(rows[row_name])
         if self.config.has_adapter:
             load_adapter(self.core, folder / ADAPTER)
@@ -200,7 +197,7 @@ class AnyToAnyPipeline:
         outputs = {m: ConditionProjection(entry.projections, shapes[m]) for m, entry in config.decoders.items()}
         for name in _used(config, chosen).values():
             part(config.encoders[name].reference)
-        pipe = cls(config, folder, core, decoders, inputs, outputs, chosen)
+        pipe = cls(config, folder, core, decoders, inputs, outputs, chosen, options)
         pipe.all_input_projections.eval()
         pipe.output_projections.eval()
         return pipe
@@ -312,12 +309,13 @@ class AnyToAnyPipeline:
         return output if return_dict else (output.text, output.parts)
 
     def _load_encoders(self, device: torch.device | str) -> dict[Modality, Encoder]:
-        """Load each chosen encoder once, onto a device; an encoder stays on the device that it was loaded on."""
+        """Load each chosen encoder once, onto a device or its own; an encoder stays on the device that it was loaded on."""
         loaded: dict[str, Encoder] = {}
         used = _used(self.config, self.chosen)
         for name in dict.fromkeys(used.values()):
             entry = self.config.encoders[name]
-            loaded[name] = load_encoder(entry.kind, entry.reference.resolve(self.folder), device)
+            source = entry.reference.resolve(self.folder)
+            loaded[name] = load_encoder(entry.kind, source, device, self.options.encoder(name))
         return {modality: loaded[name] for modality, name in used.items()}
 
     def _projections(self) -> nn.ModuleDict:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import diffusers
 
+from encoders.hub import find_part
 from encoders.modality import Modality
 from encoders.registry import load_encoder
 from pipelines.any_to_any import AnyToAnyPipeline
 from pipelines.checkpoint import DecoderEntry, EncoderEntry, PipelineConfig, Reference
 from pipelines.decoders.base import DecoderConfig
 from pipelines.decoders.catalogue import read_model_index
-from pipelines.hub import find_part
 from pipelines.load_options import LoadOptions
 from pipelines.projections import InputProjectionConfig
 

@@ -9,15 +9,15 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from encoders.hub import hub_folder
+from encoders.json_file import read_json
 from encoders.modality import Modality
+from encoders.weights import floats, read_weights, some
+from encoders.weights import write_tensors as write_tensors
 from pipelines.chat_form import ChatForm
 from pipelines.decoders.base import DecoderConfig
-from pipelines.hub import hub_folder
 from pipelines.load_options import LoadOptions, read_load_options
 from pipelines.presets import PRESETS
 from pipelines.projections import InputProjectionConfig, OutputProjectionConfig
@@ -212,12 +212,7 @@ def read_config(folder: Path) -> PipelineConfig:
     path = folder / CONFIG
     if not path.is_file():
         raise ValueError(f"This is no model folder: {path} is missing.")
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise ValueError(f"{path} does not hold a JSON object.")
+    values = read_json(path)
     try:
         return PipelineConfig.from_dict(values)
     except ValueError as error:
@@ -232,36 +227,8 @@ def write_config(folder: Path, config: PipelineConfig) -> None:
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read a safetensors file as float32. Raises ValueError that names the file."""
-    if not path.is_file():
-        raise ValueError(f"A part of this model is missing: there is no file {path}.")
-    try:
-        return {name: value.float() for name, value in load_file(path).items()}
-    except SafetensorError as error:
-        raise ValueError(
-            f"{path} is not a safetensors file ({error}); fetch it again, or save the model again."
-        ) from error
-
-
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], dtype: torch.dtype = torch.float32) -> None:
-    """Write tensors as safetensors."""
-    save_file({name: value.detach().to("cpu", dtype).contiguous() for name, value in tensors.items()}, path)
-
-
-def load_strictly(module: torch.nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
-    """Load tensors whose names and shapes must be exactly a module's. Raises ValueError that says what differs."""
-    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
-    check_names(set(tensors), set(wanted), source)
-    for name, shape in wanted.items():
-        if tuple(tensors[name].shape) != shape:
-            raise ValueError(f"{source}: {name} has the shape {tuple(tensors[name].shape)}, wanted {shape}.")
-    module.load_state_dict(dict(tensors), strict=True)
-
-
-def check_names(given: set[str], wanted: set[str], source: str) -> None:
-    """Raise ValueError unless two sets of tensor names are the same."""
-    if given != wanted:
-        missing, extra = sorted(wanted - given), sorted(given - wanted)
-        raise ValueError(f"{source} does not fit this model; missing: {_some(missing)}; extra: {_some(extra)}.")
+    assert path.suffix == ".safetensors"
+    return floats(read_weights(path))
 
 
 def hash_folder(folder: Path) -> str:
@@ -287,7 +254,9 @@ def _fields(cls: type, values: Any, where: str) -> dict[str, Any]:
     required = {f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING}
     unknown, missing = sorted(set(values) - known), sorted(required - set(values))
     if unknown or missing:
-        raise ValueError(f"{where}: missing fields: {_some(missing)}; unknown fields: {_some(unknown)}.")
+        raise ValueError(
+            f"{where}: missing fields: {some(missing) or 'none'}; unknown fields: {some(unknown) or 'none'}."
+        )
     return values
 
 
@@ -304,8 +273,3 @@ def _reference(values: Any, where: str) -> Reference:
 
 def _inside(folder: Path, root: Path) -> bool:
     return folder.resolve().is_relative_to(root.resolve())
-
-
-def _some(names: list[str]) -> str:
-    shown = ", ".join(names[:5]) or "none"
-    return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown

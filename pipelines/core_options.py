@@ -6,7 +6,9 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-DTYPES = ("auto", "float32", "bfloat16", "float16")
+from encoders.options import DTYPES
+
+CORE_DTYPES = ("auto", *DTYPES)
 # What a core can be quantised to as it is loaded, and the library that does it.
 QUANTISATIONS: Mapping[str, str] = {
     "bnb-8bit": "bitsandbytes",
@@ -31,7 +33,7 @@ class CoreOptions:
     attention: str | None = None
 
     def __post_init__(self) -> None:
-        _check("dtype", self.dtype, DTYPES)
+        _check("dtype", self.dtype, CORE_DTYPES)
         if self.quantisation is not None:
             _check("quantisation", self.quantisation, tuple(QUANTISATIONS))
         if self.attention is not None:

@@ -16,7 +16,8 @@ class Network:
 
     `kind` is "transformers:CLASS" or "diffusers:CLASS" with the sizes in `config`, "open_clip:MODEL", or "imagebind".
     `num_bytes` is what the hub's page says of the files (to three digits) or, where no page was found, None: the
-    parameters at the precision in which they are `stored` are then the estimate. Sizes that no page gives are `guessed`.
+    parameters at the precision in which they are `stored` are then the estimate; `num_float32` of them are stored whole all
+    the same. Sizes that no page gives are `guessed`.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Network:
     files: tuple[str, ...]
     config: Mapping[str, Any] = field(default_factory=dict)
     stored: str = "float32"
+    num_float32: int = 0
     num_bytes: int | None = None
     is_exact: bool = False
     is_guessed: bool = False
@@ -32,7 +34,13 @@ class Network:
     @property
     def size(self) -> int:
         """How many bytes its files have, exactly or nearly."""
-        return self.num_parameters * BYTES[self.stored] if self.num_bytes is None else self.num_bytes
+        return self.counted_size if self.num_bytes is None else self.num_bytes
+
+    @property
+    def counted_size(self) -> int:
+        """How many bytes its parameters come to as they are stored."""
+        kept = self.num_float32 * (BYTES["float32"] - BYTES[self.stored])
+        return self.num_parameters * BYTES[self.stored] + kept
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,8 @@ class Part:
         return sum(network.num_parameters for network in self.networks)
 
 
-def shards(stem: str, count: int) -> tuple[str, ...]:
-    """Name the files that one network is split into, and their index."""
-    files = (f"{stem}-{number:05}-of-{count:05}.safetensors" for number in range(1, count + 1))
-    return (f"{stem}.safetensors.index.json", *files)
+def shards(stem: str, count: int, variant: str = "") -> tuple[str, ...]:
+    """Name the files that one network is split into, and their index; a variant's as diffusers named them before 0.32."""
+    dotted = f".{variant}" if variant else ""
+    files = (f"{stem}-{number:05}-of-{count:05}{dotted}.safetensors" for number in range(1, count + 1))
+    return (f"{stem}.safetensors{dotted}.index.json", *files)

@@ -1,10 +1,11 @@
-"""How a whole model is loaded: on which device, and the options of its core and of its decoders."""
+"""How a whole model is loaded: on which device, and the options of its core, its encoders and its decoders."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from encoders.modality import Modality
+from encoders.options import EncoderOptions
 from pipelines.core_options import CoreOptions
 from pipelines.decoders.placement import Placement
 
@@ -15,33 +16,43 @@ AUTO = "auto"
 class LoadOptions:
     """Plain values, which a model's config can hold. `device` "auto" is an accelerator where there is one.
 
-    `by_modality` has placements of single decoders, `decoders` that of the others; the device of all is `device`.
+    `by_modality` has placements of single decoders, `decoders` that of the others; likewise `by_encoder`, by the names
+    that the model has for its encoders, and `encoders`. The device of all is `device`, but of encoders that name their own.
     """
 
     device: str = "cpu"
     core: CoreOptions = field(default_factory=CoreOptions)
     decoders: Placement = field(default_factory=Placement)
     by_modality: Mapping[Modality, Placement] = field(default_factory=dict)
+    encoders: EncoderOptions = field(default_factory=EncoderOptions)
+    by_encoder: Mapping[str, EncoderOptions] = field(default_factory=dict)
 
     def placement(self, modality: Modality) -> Placement:
         """Return where and how a modality's decoder goes."""
         return self.by_modality.get(modality, self.decoders)
 
-    def on(self, device: Any = None, dtype: Any = None) -> "LoadOptions":
-        """The same for another device or another precision of core and decoders, where they are given.
+    def encoder(self, name: str) -> EncoderOptions:
+        """Return how an encoder is loaded."""
+        return self.by_encoder.get(name, self.encoders)
 
-        On a processor nothing is offloaded: there is nowhere else to take it from.
+    def on(self, device: Any = None, dtype: Any = None) -> "LoadOptions":
+        """The same for another device or another precision of all parts, where they are given.
+
+        On a processor nothing is offloaded or elsewhere: there is nowhere else to take it from.
         """
         device = _resolve(self.device if device is None else str(device))
-        changes: dict[str, Any] = {"device": device}
-        changes |= {"offload": "none", "attention_backend": None} if device.partition(":")[0] == "cpu" else {}
-        name = None if dtype is None else str(dtype).removeprefix("torch.")
-        changes |= {} if name is None else {"dtype": name}
+        is_processor = device.partition(":")[0] == "cpu"
+        precision = {} if dtype is None else {"dtype": str(dtype).removeprefix("torch.")}
+        placed: dict[str, Any] = {"device": device, **precision}
+        placed |= {"offload": "none", "attention_backend": None} if is_processor else {}
+        encoded: dict[str, Any] = {**precision, **({"device": None} if is_processor else {})}
         return LoadOptions(
             device,
-            self.core if name is None else replace(self.core, dtype=name),
-            replace(self.decoders, **changes),
-            {modality: replace(placement, **changes) for modality, placement in self.by_modality.items()},
+            replace(self.core, **precision),
+            replace(self.decoders, **placed),
+            {modality: replace(placement, **placed) for modality, placement in self.by_modality.items()},
+            replace(self.encoders, **encoded),
+            {name: replace(options, **encoded) for name, options in self.by_encoder.items()},
         )
 
 
@@ -52,7 +63,17 @@ def read_load_options(values: Mapping[str, Any]) -> LoadOptions:
     decoders = Placement(**_known(Placement, known.pop("decoders", {})))
     placements = known.pop("by_modality", {})
     by_modality = {Modality(name): Placement(**_known(Placement, given)) for name, given in placements.items()}
-    return LoadOptions(**_known(LoadOptions, known), core=core, decoders=decoders, by_modality=by_modality)
+    encoders = EncoderOptions(**_known(EncoderOptions, known.pop("encoders", {})))
+    own = known.pop("by_encoder", {})
+    by_encoder = {name: EncoderOptions(**_known(EncoderOptions, given)) for name, given in own.items()}
+    return LoadOptions(
+        **_known(LoadOptions, known),
+        core=core,
+        decoders=decoders,
+        by_modality=by_modality,
+        encoders=encoders,
+        by_encoder=by_encoder,
+    )
 
 
 def _known(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:

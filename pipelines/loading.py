@@ -1,19 +1,23 @@
 """Loading of the core and its adapter with their stock loaders: known classes, whole safetensors, strict keys, no code."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
+from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
-from pipelines.checkpoint import check_names, read_tensors, write_tensors
+from encoders.json_file import read_json
+from encoders.weights import check_fit, check_report, write_tensors
+from pipelines.checkpoint import read_tensors
 from pipelines.core import LanguageCore
 from pipelines.core_options import CoreOptions, load_arguments
 from pipelines.quiet import quiet
-from pipelines.safe_folder import check_no_code, check_weights, read_json
+from pipelines.safe_folder import check_no_code, check_weights
 
 # Every family that transformers itself can make write from left to right, without those that read in both directions.
 CORES = frozenset(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES) - frozenset(MODEL_FOR_MASKED_LM_MAPPING_NAMES)
@@ -51,7 +55,7 @@ def load_language_model(
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         except (ImportError, OSError, RuntimeError) as error:
             raise ValueError(f"The core in {folder} cannot be loaded: {error}") from error
-    _check_report(report, folder)
+    check_report(report, f"The core in {folder}")
     model.train(mode=False)
     return model, tokenizer
 
@@ -67,11 +71,7 @@ def load_adapter(core: LanguageCore, folder: Path, *, is_trainable: bool = False
     tensors = read_tensors(folder / ADAPTER_WEIGHTS)
     adapter = core.attach_lora(lora)
     wanted = get_peft_model_state_dict(adapter)
-    check_names(set(tensors), set(wanted), str(folder / ADAPTER_WEIGHTS))
-    for name, value in wanted.items():
-        if tensors[name].shape != value.shape:
-            given = f"{tuple(tensors[name].shape)}, wanted {tuple(value.shape)}"
-            raise ValueError(f"{folder / ADAPTER_WEIGHTS}: {name} has the shape {given}.")
+    check_fit(tensors, wanted, str(folder / ADAPTER_WEIGHTS))
     set_peft_model_state_dict(adapter, tensors)
     adapter.eval()
     for name, parameter in adapter.named_parameters():
@@ -83,12 +83,17 @@ def save_adapter(core: LanguageCore, folder: Path, dtype: torch.dtype = torch.fl
     """Write a core's LoRA adapter as peft does, without the path of the base, so that stock peft loads it."""
     if core.adapter is None:
         raise ValueError("This core has no adapter to save.")
+    write_adapter(folder, core.adapter.peft_config["default"], get_peft_model_state_dict(core.adapter), dtype)
+
+
+def write_adapter(folder: Path, config: LoraConfig, tensors: Mapping[str, Tensor], dtype: torch.dtype) -> None:
+    """Write a LoRA adapter's config and tensors by peft's names."""
     folder.mkdir(parents=True, exist_ok=True)
-    values = core.adapter.peft_config["default"].to_dict()
+    values: dict[str, Any] = config.to_dict()  # type: ignore[no-untyped-call]
     values = {name: sorted(value) if isinstance(value, set) else value for name, value in values.items()}
     values |= {"base_model_name_or_path": None, "inference_mode": True}
     (folder / ADAPTER_CONFIG).write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    write_tensors(folder / ADAPTER_WEIGHTS, get_peft_model_state_dict(core.adapter), dtype)
+    write_tensors(folder / ADAPTER_WEIGHTS, tensors, dtype)
 
 
 def _check_folder(folder: Path) -> None:
@@ -115,14 +120,3 @@ def _check_folder(folder: Path) -> None:
     if method is not None and method not in QUANTISED:
         raise ValueError(f"{folder} is quantised by {method!r}; wanted one of: {', '.join(QUANTISED)}, or none.")
     check_weights(folder)
-
-
-def _check_report(report: dict[str, Any], folder: Path) -> None:
-    """Raise ValueError unless the weights were exactly those of the model."""
-    shapes = {name: f"{tuple(given)}, wanted {tuple(wanted)}" for name, given, wanted in report["mismatched_keys"]}
-    if shapes:
-        told = "; ".join(f"{name} has the shape {what}" for name, what in sorted(shapes.items())[:3])
-        raise ValueError(f"The weights in {folder} do not fit its config.json: {told}.")
-    check_names(set(report["unexpected_keys"]), set(report["missing_keys"]), f"The core in {folder}")
-    if report["error_msgs"]:
-        raise ValueError(f"The core in {folder} cannot be loaded: {report['error_msgs'][0]}")

@@ -132,6 +132,10 @@ def _placed(preset: Preset, part: Part, network: Network, options: LoadOptions) 
     """At which precision a network would be loaded, where it would rest, and where it would work."""
     if part.role == "core":
         return _stored(options.core.dtype, network), options.device, options.device
+    if part.role == "encoder":
+        encoder = options.encoder(network.name)
+        place = encoder.device or options.device
+        return encoder.dtype, place, place
     if part.role != "decoder":
         return "float32", options.device, options.device
     modality = next(modality for modality, made_by in preset.decoders.items() if made_by is part)

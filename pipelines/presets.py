@@ -1,15 +1,16 @@
 """The presets: named configurations of the whole model, what each is made of, and where their folders are."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from encoders.hub import hub_folder, is_repository
 from encoders.modality import Modality
+from encoders.options import EncoderOptions
 from pipelines import published
 from pipelines.core_options import CoreOptions
 from pipelines.decoders.placement import Placement
 from pipelines.facts import Part
-from pipelines.hub import hub_folder, is_repository
 from pipelines.load_options import AUTO, LoadOptions
 
 PACKAGED = Path(__file__).parent / "presets"
@@ -17,6 +18,7 @@ TRAIN = (
     "Its projections are not trained yet: it answers through captions. Train them with "
     "studio train align-inputs --preset {name} --data YOUR.jsonl --output runs/stage1, then align-outputs and instruct."
 )
+HALF = EncoderOptions(dtype="bfloat16")
 BFLOAT16 = Placement(device="cuda", dtype="bfloat16")
 OFFLOADED = Placement(device="cuda", dtype="bfloat16", offload="model")
 
@@ -118,7 +120,11 @@ _ALL = (
             AUTO,
             CoreOptions(dtype="bfloat16"),
             OFFLOADED,
-            {Modality.VIDEO: Placement("cuda", "bfloat16", {"vae": "float32"}, offload="model", vae_tiling=True)},
+            {
+                Modality.IMAGE: replace(OFFLOADED, variant="fp16"),
+                Modality.VIDEO: Placement("cuda", "bfloat16", {"vae": "float32"}, offload="model", vae_tiling=True),
+            },
+            HALF,
         ),
     ),
     _packaged(
@@ -129,7 +135,7 @@ _ALL = (
         core=published.QWEN25_1B,
         encoders=(published.CLIP_VIT_L,),
         decoders={Modality.IMAGE: published.SD15},
-        load=LoadOptions(AUTO, CoreOptions(dtype="bfloat16"), BFLOAT16),
+        load=LoadOptions(AUTO, CoreOptions(dtype="bfloat16"), BFLOAT16, encoders=HALF),
     ),
     _packaged(
         "audio-1.5b",
@@ -139,7 +145,7 @@ _ALL = (
         core=published.QWEN25_1B,
         encoders=(published.CLAP_LARGER,),
         decoders={Modality.AUDIO: published.AUDIOLDM_S},
-        load=LoadOptions(AUTO, CoreOptions(dtype="bfloat16"), BFLOAT16),
+        load=LoadOptions(AUTO, CoreOptions(dtype="bfloat16"), BFLOAT16, encoders=HALF),
     ),
     _packaged(
         "video-1.5b",

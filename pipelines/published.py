@@ -1,5 +1,6 @@
 """Published parts that the presets are made of. Licences and files were read on the hub's pages, sizes counted.
 
+Where a page could not be read, `source` says who else records what stands here of that very revision.
 A count that comes from a config is checked on the meta device by the tests; `pipelines.facts` says what each field means.
 """
 
@@ -33,9 +34,10 @@ QWEN3_4B = Part(
     title="Qwen3 4B Instruct 2507",
     role="core",
     repository="Qwen/Qwen3-4B-Instruct-2507",
+    revision="cdbee75f17c01a7cc42f958dc650907174af0554",
     licence="Apache-2.0",
     commercial_use="yes",
-    source=f"{HUB}/ZENLLC/ZEN-1 (a duplicate, with its LICENSE and files)",
+    source=f"{HUB}/Qwen/Qwen3-4B-Instruct-2507/blob/main/LICENSE (copies of the card and of the files; others pin the same)",
     others=LLM,
     networks=(
         Network(
@@ -49,13 +51,15 @@ QWEN25_1B = Part(
     title="Qwen2.5 1.5B Instruct",
     role="core",
     repository="Qwen/Qwen2.5-1.5B-Instruct",
+    revision="989aa7980e4cf806f80c7fef2b1adb7bc71aa306",
     licence="Apache-2.0",
     commercial_use="yes",
-    source=f"{HUB}/Qwen/Qwen2.5-1.5B-Instruct/blob/main/LICENSE (the name of its file: not looked up)",
+    source=f"{HUB}/Qwen/Qwen2.5-1.5B-Instruct/blob/main/LICENSE (several record this file: sha256 dd924a11...)",
     others=LLM,
     networks=(
         Network(
             "model", "transformers:Qwen2ForCausalLM", 1_543_714_304, ("model.safetensors",), stored="bfloat16",
+            num_bytes=3_087_467_144, is_exact=True,
             config={"vocab_size": 151936, "hidden_size": 1536, "intermediate_size": 8960, "num_hidden_layers": 28,
                     "num_attention_heads": 12, "num_key_value_heads": 2, "tie_word_embeddings": True},
         ),
@@ -78,12 +82,20 @@ CLIP_VIT_L = Part(
     title="open_clip ViT-L/14, LAION-2B",
     role="encoder",
     repository="laion/CLIP-ViT-L-14-laion2B-s32B-b82K",
+    revision="1627032197142fbe2a7cfec626f4ced3ae60d07a",
     licence="MIT",
     commercial_use="yes",
-    source=f"{HUB}/laion/CLIP-ViT-L-14-laion2B-s32B-b82K/blob/3071370ee6f1fba6790e88fde016c43a7d142f2e",
+    source=f"{HUB}/laion/CLIP-ViT-L-14-laion2B-s32B-b82K (others record this revision's file: sha256 7d129ed7...)",
     others=("open_clip_config.json",),
     networks=(
-        Network("clip", "open_clip:ViT-L-14", 427_616_513, ("open_clip_model.safetensors",), num_bytes=1_710_000_000),
+        Network(
+            "clip",
+            "open_clip:ViT-L-14",
+            427_616_513,
+            ("open_clip_pytorch_model.safetensors",),
+            num_bytes=1_710_517_748,
+            is_exact=True,
+        ),
     ),
 )
 CLAP_LARGER = Part(
@@ -114,6 +126,7 @@ SD15 = Part(
     title="Stable Diffusion 1.5",
     role="decoder",
     repository="stable-diffusion-v1-5/stable-diffusion-v1-5",
+    revision="451f4fe16113bff5a5d2269ed5ad43b0592e9a14",
     licence="CreativeML OpenRAIL-M (some uses are ruled out)",
     commercial_use="with conditions",
     source=f"{HUB}/stable-diffusion-v1-5/stable-diffusion-v1-5/tree/main/unet",
@@ -177,7 +190,8 @@ AUDIOLDM_L = _audioldm(
 )  # fmt: skip
 AUDIOLDM_S = _audioldm(
     "AudioLDM s-full v2", "cvssp/audioldm-s-full-v2", 128, 185_036_552,
-    source=f"{HUB}/cvssp/audioldm-s-full-v2/tree/main",
+    revision="bef13a486a2a536162324de2d506c0c2d3db2ff0",
+    source=f"{HUB}/cvssp/audioldm-s-full-v2/tree/bef13a486a2a536162324de2d506c0c2d3db2ff0",
 )  # fmt: skip
 ZEROSCOPE = Part(
     title="ZeroScope v2 576w",
@@ -201,6 +215,7 @@ NEXTGPT_WEIGHTS = Part(
     title="NExT-GPT 7B tiva v0: projections, token rows, embeddings, LoRA",
     role="projections",
     repository="ChocoWu/nextgpt_7b_tiva_v0",
+    revision="f28bea33714c810ef6cb9b9e440edcddb93297a4",
     licence="CC-BY-NC-SA-4.0",
     commercial_use="no",
     source=f"{HUB}/ChocoWu/nextgpt_7b_tiva_v0/tree/f28bea33714c810ef6cb9b9e440edcddb93297a4",
@@ -214,16 +229,20 @@ AURAFLOW = Part(
     title="AuraFlow v0.3",
     role="decoder",
     repository="fal/AuraFlow-v0.3",
+    revision="b1e504e6d0462bb3d30c3f0aa8aa05b64dd6d3c2",
     licence="Apache-2.0",
     commercial_use="yes",
-    source=f"{HUB}/fal/AuraFlow-v0.3/tree/main",
+    source=f"{HUB}/fal/AuraFlow-v0.3/tree/b1e504e6d0462bb3d30c3f0aa8aa05b64dd6d3c2/transformer",
+    note="Its variant fp16, half the bytes; the text encoder's output layers are float32 in it.",
     others=(*PIPELINE, "transformer/config.json", "vae/config.json", "text_encoder/config.json"),
     networks=(
         Network("transformer", "diffusers:AuraFlowTransformer2DModel", 6_858_605_568,
-                tuple(f"transformer/{file}" for file in shards("diffusion_pytorch_model", 3)),
-                config={"pos_embed_max_size": 9216}, num_bytes=27_430_000_000),
-        Network("vae", "diffusers:AutoencoderKL", 83_653_863, (VAE,), _VAE, num_bytes=335_000_000),
-        Network("text_encoder", "transformers:UMT5EncoderModel", 1_223_550_976, (TEXT,), num_bytes=4_890_000_000,
+                tuple(f"transformer/{file}" for file in shards("diffusion_pytorch_model", 2, "fp16")),
+                config={"pos_embed_max_size": 9216}, stored="float16", num_bytes=13_710_000_000),
+        Network("vae", "diffusers:AutoencoderKL", 83_653_863, ("vae/diffusion_pytorch_model.fp16.safetensors",), _VAE,
+                stored="float16", num_bytes=167_000_000),
+        Network("text_encoder", "transformers:UMT5EncoderModel", 1_223_550_976, ("text_encoder/model.fp16.safetensors",),
+                stored="float16", num_float32=24 * 5120 * 2048, num_bytes=2_950_000_000,
                 config={"vocab_size": 32128, "d_model": 2048, "d_kv": 64, "d_ff": 5120, "num_layers": 24,
                         "num_heads": 32, "feed_forward_proj": "gated-gelu"}),
     ),
@@ -232,6 +251,7 @@ WAN_1B = Part(
     title="Wan 2.1 T2V 1.3B",
     role="decoder",
     repository="Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
+    revision="0fad780a534b6463e45facd96134c9f345acfa5b",
     licence="Apache-2.0",
     commercial_use="yes",
     source=f"{HUB}/Wan-AI/Wan2.1-T2V-1.3B-Diffusers/tree/main/transformer; the licence: copies of Wan-AI/Wan2.1-T2V-1.3B",
@@ -252,14 +272,16 @@ ACE_STEP = Part(
     title="ACE-Step 1.5 XL turbo (music)",
     role="decoder",
     repository="ACE-Step/acestep-v15-xl-turbo-diffusers",
-    licence="MIT (the project's; a mirror of this repository says Apache-2.0)",
+    revision="200ba991ae448051e14b0183157e35c2d27c9fb0",
+    licence="MIT (its text encoder, Qwen3: Apache-2.0)",
     commercial_use="yes",
-    source=f"{HUB}/ACE-Step/Ace-Step1.5/discussions/27; parts: DanielMarius/dms-ace-step-v1-5-vae, TensorStack/TextEncoder",
+    source=f"{HUB}/ACE-Step/acestep-v15-xl-turbo-diffusers (its card, files and counts, 4.17, 0.61, 0.60 and 0.17 billion, "
+           "as several that pin this revision record them); parts: DanielMarius/dms-ace-step-v1-5-vae, TensorStack/TextEncoder",
     note="Music rather than sounds: no Apache or MIT decoder of sounds in general was found among diffusers' pipelines.",
     others=(*PIPELINE, *(f"{part}/config.json" for part in ("transformer", "condition_encoder", "vae", "text_encoder"))),
     networks=(
         Network("transformer", "diffusers:AceStepTransformer1DModel", 4_168_897_088,
-                ("transformer/diffusion_pytorch_model*",), stored="bfloat16", is_guessed=True,
+                tuple(f"transformer/{file}" for file in shards("diffusion_pytorch_model", 2)), stored="bfloat16",
                 config={"hidden_size": 2560, "intermediate_size": 9728, "num_hidden_layers": 32,
                         "num_attention_heads": 32, "encoder_hidden_size": 2048,
                         "layer_types": ["sliding_attention", "full_attention"] * 16}),

@@ -1,16 +1,18 @@
 """What a folder of somebody else's model may hold, looked at before a stock loader reads it."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from encoders.json_file import INDEX_SUFFIX, shards
+from encoders.json_file import read_json as read_json
+
 # A field of these names asks a loader to import code, from the folder or from the hub.
 CODE_FIELDS = frozenset({"auto_map", "custom_pipelines", "trust_remote_code", "kernel_config"})
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
-INDEX = ".safetensors.index.json"
+INDEX = f".safetensors{INDEX_SUFFIX}"
 
 
 def check_no_code(values: Mapping[str, Any], path: Path) -> None:
@@ -28,8 +30,7 @@ def check_weights(folder: Path) -> None:
     """Raise ValueError unless a folder's weights are safetensors, all of them there and each of them whole."""
     files = sorted(folder.glob("*.safetensors"))
     for index in sorted(folder.glob(f"*{INDEX}")):
-        shards = set(read_json(index).get("weight_map", {}).values())
-        missing = sorted(name for name in shards if not (folder / str(name)).is_file())
+        missing = [name for name in shards(index) if not (folder / name).is_file()]
         if missing:
             raise ValueError(
                 f"{folder} is not whole: {index.name} names {', '.join(missing)}, which is missing; fetch it again."
@@ -53,19 +54,6 @@ def check_whole(path: Path) -> None:
             pass
     except SafetensorError as error:
         raise ValueError(f"{path} is not a whole safetensors file ({error}); fetch it again.") from error
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object. Raises ValueError that names the file."""
-    if not path.is_file():
-        raise ValueError(f"A part of this model is missing: there is no file {path}.")
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise ValueError(f"{path} does not hold a JSON object.")
-    return values
 
 
 def _fields(values: Any) -> Iterator[tuple[str, Any]]:

@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from encoders.media import Audio, Media
+from encoders.media import Media
 from encoders.modality import Modality
 from pipelines.decoders.base import DecodeOptions, DecoderConfig, StepCallback
-from pipelines.decoders.dropping import drop_text_encoders, has_text_encoders
-from pipelines.decoders.sampling import check_condition, decode_rows
+from pipelines.decoders.dropping import check_can_encode, drop_text_encoders
+from pipelines.decoders.placement import move
+from pipelines.decoders.sampling import check_condition, decode_rows, to_audio
 
 LENGTH = 256  # of the states: what the pipeline's own calls allow a prompt
 DURATION = 10.0  # seconds, where the config names none
@@ -43,8 +44,7 @@ class AceStepDecoder:
 
     def condition(self, captions: Sequence[str]) -> dict[str, Tensor]:
         """Encode B captions: prompt_embeds (B, length, D), zero behind a caption's end, on the CPU."""
-        if not has_text_encoders(self.pipeline):
-            raise ValueError("This decoder's text encoder was dropped; load the decoder again to encode captions.")
+        check_can_encode(self.pipeline)
         states, mask, _, _ = self._encode(captions)
         silent = states * mask.unsqueeze(-1).to(states.dtype)
         return {"prompt_embeds": functional.pad(silent, (0, 0, 0, self._length - silent.shape[1])).cpu()}
@@ -63,12 +63,9 @@ class AceStepDecoder:
                 output = self.pipeline(prompt="", **{**self._call, **arguments})
             finally:
                 del self.pipeline.encode_prompt  # the class's own is back
-            waveform = torch.from_numpy(output.audios[0])
-            return Audio(waveform.float().clamp(-1, 1).contiguous(), self.pipeline.vae.config.sampling_rate)
+            return to_audio(output.audios[0], self.pipeline.vae.config.sampling_rate)
 
-        return decode_rows(
-            self.pipeline, condition, options, self.config, make, callback=callback, preview=lambda latents: None
-        )
+        return decode_rows(self.pipeline, condition, options, self.config, make, callback=callback)
 
     def drop_text_encoder(self) -> None:
         """Free the text encoder; what it makes of no words sung is kept."""
@@ -76,8 +73,7 @@ class AceStepDecoder:
 
     def to(self, device: torch.device | str) -> "AceStepDecoder":
         """Move the pipeline to a device, unless it is offloaded."""
-        if self._can_move:
-            self.pipeline.to(device)
+        move(self.pipeline, device, can_move=self._can_move)
         return self
 
     @torch.no_grad()

@@ -6,11 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from encoders.media import Audio, Media
+from encoders.media import Media
 from encoders.modality import Modality
 from pipelines.decoders.base import DecodeOptions, DecoderConfig, StepCallback
-from pipelines.decoders.dropping import drop_text_encoders, has_text_encoders
-from pipelines.decoders.sampling import check_condition, decode_rows
+from pipelines.decoders.dropping import check_can_encode, drop_text_encoders
+from pipelines.decoders.placement import move
+from pipelines.decoders.sampling import check_condition, decode_rows, to_audio
 from pipelines.quiet import quiet
 
 ON_UNIT = 1e-3  # how far from one a length may be and the vector is left as it is, to the bit
@@ -34,8 +35,7 @@ class ClassLabelsDecoder:
     @torch.no_grad()
     def condition(self, captions: Sequence[str]) -> dict[str, Tensor]:
         """Encode B captions: prompt_embeds (B, D), unit norm, on the CPU."""
-        if not has_text_encoders(self.pipeline):
-            raise ValueError("This decoder's text encoder was dropped; load the decoder again to encode captions.")
+        check_can_encode(self.pipeline)
         device = self.pipeline._execution_device
         with quiet():  # of the notice that a caption was cut
             return {"prompt_embeds": self.pipeline._encode_prompt(list(captions), device, 1, False).cpu()}
@@ -54,12 +54,9 @@ class ClassLabelsDecoder:
                 "negative_prompt": None,
             }
             output = self.pipeline(**{**arguments, **given})
-            waveform = torch.from_numpy(output.audios[:1])
-            return Audio(waveform.float().clamp(-1, 1).contiguous(), self.pipeline.vocoder.config.sampling_rate)
+            return to_audio(output.audios[0], self.pipeline.vocoder.config.sampling_rate)
 
-        return decode_rows(
-            self.pipeline, condition, options, self.config, make, callback=callback, preview=lambda latents: None
-        )
+        return decode_rows(self.pipeline, condition, options, self.config, make, callback=callback)
 
     def drop_text_encoder(self) -> None:
         """Free the text encoder; the unconditional condition is kept."""
@@ -67,8 +64,7 @@ class ClassLabelsDecoder:
 
     def to(self, device: torch.device | str) -> "ClassLabelsDecoder":
         """Move the pipeline to a device, unless it is offloaded."""
-        if self._can_move:
-            self.pipeline.to(device)
+        move(self.pipeline, device, can_move=self._can_move)
         return self
 
 

@@ -4,10 +4,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from pipelines.safe_folder import check_no_code, read_json
+from encoders.json_file import read_json
+from pipelines.safe_folder import check_no_code
 
 INDEX = "model_index.json"
 PIPELINES = frozenset({
@@ -47,6 +49,8 @@ OTHERS = frozenset({
 })  # fmt: skip
 # Older folders name classes that are gone, and the bare GPT-2, which has lost what AudioLDM2 writes with.
 SUCCESSORS = {"CLIPFeatureExtractor": "CLIPImageProcessor", "GPT2Model": "GPT2LMHeadModel"}
+# What a class needs besides, and the extra of this project that installs it.
+NEEDED = {"CosineDPMSolverMultistepScheduler": ("torchsde", "sde")}
 NOTHING = [None, None]  # in the place of a part that is left out
 
 
@@ -64,7 +68,13 @@ class Component:
         return self.class_name in NETWORKS
 
     def load_class(self) -> Any:
-        """Import the class."""
+        """Import the class. Raises ValueError if it needs a package that is not installed."""
+        package, extra = NEEDED.get(self.class_name, ("", ""))
+        if package and find_spec(package) is None:
+            raise ValueError(
+                f"{self.class_name} needs the package {package}, which is not installed here: "
+                f"pip install 'multimodal-studio[{extra}]' (or pip install {package})."
+            )
         return getattr(import_module(LIBRARIES[self.library]), SUCCESSORS.get(self.class_name, self.class_name))
 
 

@@ -9,13 +9,14 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
-from encoders.media import Audio, Image, Media, Video
+from encoders.media import Image, Media, Video
 from encoders.modality import Modality
 from pipelines.decoders.base import DecodeOptions, DecoderConfig, StepCallback
 from pipelines.decoders.conditions import LONG_CAPTION, NEGATIVE, encode, is_mask
-from pipelines.decoders.dropping import drop_text_encoders, has_text_encoders
+from pipelines.decoders.dropping import check_can_encode, drop_text_encoders
+from pipelines.decoders.placement import move
 from pipelines.decoders.previews import preview
-from pipelines.decoders.sampling import call_arguments, check_condition, decode_rows
+from pipelines.decoders.sampling import call_arguments, check_condition, decode_rows, to_audio
 from pipelines.quiet import quiet
 
 NEGATIVE_TEXT = re.compile(r"negative_prompt(_\d)?")
@@ -48,6 +49,8 @@ class PromptEmbedsDecoder:
         shapes = {name: tuple(value.shape[1:]) for name, value in given.items()}
         self.condition_shapes: Mapping[str, tuple[int, ...]] = {n: s for n, s in shapes.items() if not is_mask(n)}
         self._mask_shapes = {n: s for n, s in shapes.items() if is_mask(n)}
+        # Some pipelines default to "", and then refuse the embeddings.
+        self._no_texts = {name: None for name in call_arguments(pipeline) if NEGATIVE_TEXT.fullmatch(name)}
 
     @property
     def unconditional(self) -> Mapping[str, Tensor]:
@@ -59,8 +62,7 @@ class PromptEmbedsDecoder:
 
     def condition(self, captions: Sequence[str]) -> dict[str, Tensor]:
         """Encode B captions: name -> (B, ...), with masks where the pipeline has them, on the CPU."""
-        if not has_text_encoders(self.pipeline):
-            raise ValueError("This decoder's text encoder was dropped; load the decoder again to encode captions.")
+        check_can_encode(self.pipeline)
         return self._encode(captions)[0]
 
     @torch.no_grad()
@@ -83,9 +85,8 @@ class PromptEmbedsDecoder:
 
     def to(self, device: torch.device | str) -> "PromptEmbedsDecoder":
         """Move the pipeline to a device, unless it is offloaded."""
-        if self._can_move:
-            self.pipeline.to(device)
-            self._device = self.pipeline._execution_device
+        move(self.pipeline, device, can_move=self._can_move)
+        self._device = self.pipeline._execution_device
         return self
 
     def _encode(
@@ -103,21 +104,19 @@ class PromptEmbedsDecoder:
             name: value.to(self._device, self._dtypes[name]) for name, value in {**masks, **condition}.items()
         }
         given |= {NEGATIVE + name: value.to(self._device) for name, value in self._negative.items()}
-        # Some pipelines default to "", and then refuse the embeddings.
-        return given | {name: None for name in call_arguments(self.pipeline) if NEGATIVE_TEXT.fullmatch(name)}
+        return given | self._no_texts
 
     def _preview(self, latents: Tensor) -> Image | None:
         return None if self.modality is Modality.AUDIO else preview(self.pipeline.vae, latents)
 
     def _media(self, output: Any) -> Media:
         if self.modality is Modality.VIDEO:
-            frames = torch.from_numpy(np.asarray(output.frames)[0])
-            return Video(rearrange(frames, "t h w c -> t c h w").float().clamp(0, 1).contiguous(), self.config.rate)
+            frames = torch.from_numpy(np.asarray(output.frames)[0]).float().clamp_(0, 1)
+            return Video(rearrange(frames, "t h w c -> t c h w").contiguous(), self.config.rate)
         if self.modality is Modality.AUDIO:
-            waveform = torch.atleast_2d(torch.from_numpy(output.audios[0]))
-            return Audio(waveform.float().clamp(-1, 1).contiguous(), _sampling_rate(self.pipeline))
-        pixels = torch.from_numpy(output.images[0])
-        return Image(rearrange(pixels, "h w c -> c h w").float().clamp(0, 1).contiguous())
+            return to_audio(output.audios[0], _sampling_rate(self.pipeline))
+        pixels = torch.from_numpy(output.images[0]).float().clamp_(0, 1)
+        return Image(rearrange(pixels, "h w c -> c h w").contiguous())
 
 
 def _mask(embeddings: Tensor) -> Tensor:

@@ -24,9 +24,10 @@ def drop_text_encoders(pipeline: Any) -> None:
         setattr(pipeline, name, DroppedPart(part.dtype, part.config))
 
 
-def has_text_encoders(pipeline: Any) -> bool:
-    """Tell whether captions can still be encoded."""
-    return bool(text_parts(pipeline))
+def check_can_encode(pipeline: Any) -> None:
+    """Raise ValueError if captions can no longer be encoded."""
+    if not text_parts(pipeline):
+        raise ValueError("This decoder's text encoder was dropped; load the decoder again to encode captions.")
 
 
 def text_parts(pipeline: Any) -> list[str]:

@@ -11,11 +11,11 @@ import diffusers
 from transformers import PreTrainedModel
 
 from encoders.modality import Modality
-from pipelines.checkpoint import check_names
+from encoders.weights import check_report
 from pipelines.decoders.base import Decoder, DecoderConfig
 from pipelines.decoders.catalogue import Component, ModelIndex, read_model_index
 from pipelines.decoders.placement import Placement, dtype_of, place
-from pipelines.decoders.weights import check_files
+from pipelines.decoders.weights import check_files, standard_names
 from pipelines.quiet import quiet
 
 DECODERS = {
@@ -75,18 +75,11 @@ def load_network(folder: Path, component: Component, placement: Placement, varia
     if issubclass(network_class, PreTrainedModel):
         options |= {"ignore_mismatched_sizes": True, "trust_remote_code": False}  # told below, all together
     try:
-        network, report = network_class.from_pretrained(
-            source, use_safetensors=True, local_files_only=True, output_loading_info=True, **options
-        )
+        with standard_names(source, variant) as files:
+            network, report = network_class.from_pretrained(
+                files, use_safetensors=True, local_files_only=True, output_loading_info=True, **options
+            )
     except (OSError, RuntimeError, ValueError) as error:
         raise ValueError(f"The weights in {source} do not fit its config.json: {error}") from error
-    _check_report(report, source)
+    check_report(report, str(source))
     return network.eval()
-
-
-def _check_report(report: Mapping[str, Any], source: Path) -> None:
-    """Raise ValueError unless the stock loader found each tensor that it wanted, and no other."""
-    wrong = [f"{key} has the shape {tuple(a)}, wanted {tuple(b)}" for key, a, b in report["mismatched_keys"]]
-    if wrong:
-        raise ValueError(f"The weights in {source} do not fit its config.json: {'; '.join(sorted(wrong)[:3])}.")
-    check_names(set(report["unexpected_keys"]), set(report["missing_keys"]), str(source))

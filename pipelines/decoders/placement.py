@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from encoders.options import DTYPES
+
 if TYPE_CHECKING:
     import torch
 
 Offload = Literal["none", "model", "sequential", "group"]
-DTYPES = ("float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,12 @@ def place(pipeline: Any, placement: Placement) -> None:
         _apply(f"device={placement.device!r}", pipeline, "to", placement.device)
     else:
         offload(pipeline, placement.offload, placement.device)
+
+
+def move(pipeline: Any, device: "torch.device | str", *, can_move: bool) -> None:
+    """Move a pipeline to a device; one that is offloaded (not `can_move`) is left to its hooks."""
+    if can_move:
+        pipeline.to(device)
 
 
 def offload(pipeline: Any, kind: Offload, device: str) -> None:

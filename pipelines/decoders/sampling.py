@@ -6,10 +6,11 @@ from functools import cache
 from itertools import count
 from typing import Any
 
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from encoders.media import Image, Media
+from encoders.media import Audio, Image, Media
 from pipelines.decoders.base import MAX_SEED, DecodeOptions, DecoderConfig, DecodeStep, StepCallback, draw_seed
 
 Preview = Callable[[Tensor], Image | None]
@@ -24,7 +25,7 @@ def decode_rows(
     make: Callable[[Mapping[str, Tensor], Mapping[str, Any]], Media],
     *,
     callback: StepCallback | None,
-    preview: Preview,
+    preview: Preview | None = None,
 ) -> list[Media]:
     """Make `count` samples for each row of a condition; sample number i over all of them has the seed `seed + i`.
 
@@ -57,7 +58,7 @@ def decode_rows(
 
 
 def _reporter(
-    pipeline: Any, number: int, num_steps: int, callback: StepCallback, preview: Preview, every: int
+    pipeline: Any, number: int, num_steps: int, callback: StepCallback, preview: Preview | None, every: int
 ) -> Callable[[Tensor], None]:
     """Return what is told the latents of each step of sample `number`, and tells the callback of it."""
     steps = count(1)
@@ -65,8 +66,8 @@ def _reporter(
 
     def report(latents: Tensor) -> None:
         step = next(steps)
-        shown = every and step % every == 0 and step < total()
-        callback(DecodeStep(number, step, total(), preview(latents) if shown else None))
+        is_shown = every and step % every == 0 and step < total()
+        callback(DecodeStep(number, step, total(), preview(latents) if preview and is_shown else None))
 
     return report
 
@@ -94,6 +95,11 @@ def num_reports(pipeline: Any, num_steps: int) -> int:
         return total
     warmup = total - num_steps * order
     return sum(step == total or (step > warmup and step % order == 0) for step in range(1, total + 1))
+
+
+def to_audio(samples: npt.NDArray[Any], rate: int) -> Audio:
+    """(samples,) or (channels, samples), an output of a pipeline that nobody else holds -> Audio, cut to [-1, 1]."""
+    return Audio(torch.atleast_2d(torch.from_numpy(samples)).float().clamp_(-1, 1).contiguous(), rate)
 
 
 def call_arguments(pipeline: Any) -> Mapping[str, inspect.Parameter]:

@@ -1,10 +1,13 @@
 """The weights' files of a diffusers folder, checked before a loader opens them: safetensors, all there, each whole."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from encoders.json_file import shards
 from pipelines.decoders.catalogue import Component
-from pipelines.safe_folder import PICKLED, check_whole, read_json
+from pipelines.safe_folder import PICKLED, check_whole
 
 STEMS = {"transformers": "model", "stable_diffusion": "model"}  # of the files' names; diffusers has its own
 STEM = "diffusion_pytorch_model"
@@ -37,20 +40,43 @@ def check_files(
     return variants
 
 
+@contextmanager
+def standard_names(folder: Path, variant: str | None) -> Iterator[Path]:
+    """Name a part's folder in which an index of a variant's shards has the name that the stock loaders look for.
+
+    diffusers named such an index otherwise until its release 0.32, and finds those only where no folder above has a dot
+    in its name: such a folder is stood in for by one of links.
+    """
+    standard, older = _index_names(STEM, variant or "")
+    if variant is None or (folder / standard).is_file() or not (folder / older).is_file():
+        yield folder
+        return
+    with TemporaryDirectory() as links:
+        for path in folder.iterdir():
+            (Path(links) / (standard if path.name == older else path.name)).symlink_to(path.resolve())
+        yield Path(links)
+
+
+def _index_names(stem: str, variant: str) -> tuple[str, str]:
+    """How an index of shards is called, and how diffusers once called that of a variant."""
+    dotted = f".{variant}" if variant else ""
+    return f"{stem}.safetensors.index{dotted}.json", f"{stem}.safetensors{dotted}.index.json"
+
+
 def _files(folder: Path, name: str) -> list[Path]:
     """Name the files that hold one network: the file itself, or those that an index of shards names."""
     path = folder / f"{name}.safetensors"
     if path.is_file():
         return [path]
     stem, _, variant = name.partition(".")
-    index = folder / f"{stem}.safetensors.index{'.' if variant else ''}{variant}.json"
-    if not index.is_file():
+    index = next((folder / index for index in _index_names(stem, variant) if (folder / index).is_file()), None)
+    if index is None:
         return []
-    shards = sorted({str(shard) for shard in read_json(index).get("weight_map", {}).values()})
-    for shard in shards:
-        if Path(shard).name != shard or not shard.endswith(".safetensors"):
-            raise ValueError(f"{index} names {shard!r}; wanted safetensors files beside it.")
-    return [folder / shard for shard in shards]
+    files = shards(index)
+    for file in files:
+        if not file.endswith(".safetensors"):
+            raise ValueError(f"{index} names {file!r}; wanted safetensors files.")
+    return [folder / file for file in files]
 
 
 def _missing(folder: Path, file: str, repository: str | None) -> str:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import torch
 
+from encoders.json_file import read_json
 from encoders.weights import floats, load_strictly, read_weights
 from pipelines.baselines.biggan_config import BigGANConfig
 from pipelines.baselines.biggan_model import BigGANNetwork
 from pipelines.baselines.folder import config_from
 from pipelines.baselines.labels import IMAGENET_SIZE
-from pipelines.safe_folder import read_json
 
 WEIGHTS_END, CONFIG_END = "pytorch_model.bin", "config.json"  # each after `biggan-deep-128-`, or alone
 

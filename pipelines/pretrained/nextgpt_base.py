@@ -11,8 +11,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
+from encoders.json_file import read_index, read_json
 from pipelines.quiet import quiet
-from pipelines.safe_folder import INDEX, PICKLED, check_no_code, check_weights, read_json
+from pipelines.safe_folder import INDEX, PICKLED, check_no_code, check_weights
 
 WHOLE = "model.safetensors"
 CHUNK = 4096  # rows compared at once
@@ -164,6 +165,6 @@ def copy_with_rows(base: BaseCore, target: Path, rows: Mapping[str, Tensor]) -> 
 def _files(folder: Path) -> dict[str, Path]:
     index = folder / f"model{INDEX}"
     if index.is_file():
-        return {name: folder / Path(file).name for name, file in read_json(index)["weight_map"].items()}
+        return {name: folder / file for name, file in read_index(index).items()}
     with safe_open(folder / WHOLE, framework="pt") as file:
         return dict.fromkeys(file.keys(), folder / WHOLE)

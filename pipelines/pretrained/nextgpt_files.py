@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
+from encoders.json_file import read_json
 from encoders.weights import find_weights, read_weights
-from pipelines.safe_folder import read_json
 
 WHOLE = ("pytorch_model.pt", "pytorch_model.bin", "pytorch_model.safetensors", "model.safetensors")
 STAGES = ("mm_input_projector", "mm_output_projector", "non_lora_trainables")  # of 2024; a later stage's tensors count

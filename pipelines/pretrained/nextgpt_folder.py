@@ -1,7 +1,6 @@
 """The model folder that an imported NExT-GPT becomes: projections, token rows, adapter, and a card that says from what."""
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,8 +11,9 @@ from peft import LoraConfig
 from torch import Tensor
 
 from encoders.modality import Modality
-from pipelines.checkpoint import ADAPTER, PROJECTIONS, TOKEN_ROWS, PipelineConfig, write_config, write_tensors
-from pipelines.loading import ADAPTER_CONFIG, ADAPTER_WEIGHTS, LORA_FIELDS
+from encoders.weights import write_tensors
+from pipelines.checkpoint import ADAPTER, PROJECTIONS, TOKEN_ROWS, PipelineConfig, write_config
+from pipelines.loading import LORA_FIELDS, write_adapter
 from pipelines.pretrained.nextgpt_tokens import released_tokens, row_names, take_rows
 from pipelines.signals import SignalTokens
 
@@ -50,7 +50,7 @@ def write_parts(
             projections |= {prefix + tensor: value for tensor, value in parts[modality.value].items()}
     write_tensors(folder / PROJECTIONS, projections, _dtype(projections))
     if lora is not None:
-        _write_adapter(folder / ADAPTER, parts["adapter"], lora)
+        write_adapter(folder / ADAPTER, lora, parts["adapter"], _dtype(parts["adapter"]))
     write_config(folder, config)
 
 
@@ -102,16 +102,6 @@ def settle(folder: Path, output: Path) -> None:
                 os.fsync(file.fileno())
     folder.chmod(0o755)
     folder.replace(output)
-
-
-def _write_adapter(folder: Path, tensors: Mapping[str, Tensor], config: LoraConfig) -> None:
-    """Write an adapter as peft does."""
-    folder.mkdir()
-    values: dict[str, Any] = config.to_dict()  # type: ignore[no-untyped-call]
-    values = {name: sorted(value) if isinstance(value, set) else value for name, value in values.items()}
-    values |= {"base_model_name_or_path": None, "inference_mode": True}
-    (folder / ADAPTER_CONFIG).write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    write_tensors(folder / ADAPTER_WEIGHTS, tensors, _dtype(tensors))
 
 
 def _dtype(tensors: Mapping[str, Tensor]) -> torch.dtype:

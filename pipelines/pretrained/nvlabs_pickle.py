@@ -55,7 +55,7 @@ def read_nvlabs_pickle(path: Path, network: str = "G_ema") -> PickledNetwork:
     Raises ValueError if the file asks for anything but tensors and settings, is damaged, or holds no such network.
     """
     if not path.is_file():
-        raise ValueError(f"There are no weights at {path}: no such file.")
+        raise ValueError(f"A part of this model is missing: there is no file {path}.")
     size = path.stat().st_size
     if size > MAX_FILE_BYTES:
         raise ValueError(f"{path} has {size} bytes; no released network has more than {MAX_FILE_BYTES}.")

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from encoders.json_file import read_json
 from encoders.weights import SAFE_COPY, floats, load_strictly, read_weights
 from pipelines.baselines.stylegan2_config import FIRST_SIZE, StyleGAN2Config
 from pipelines.baselines.stylegan2_model import StyleGAN2Network
 from pipelines.pretrained.nvlabs_pickle import read_nvlabs_pickle
 from pipelines.pretrained.rosinality import nvlabs_state
-from pipelines.safe_folder import read_json
 
 CONFIG_NAME = "config.json"
 TRAINING_CHECKPOINT = (".pt", ".pth")
@@ -61,7 +61,7 @@ def _read_state(path: Path) -> dict[str, Tensor]:
     if path.suffix not in TRAINING_CHECKPOINT:
         return floats(read_weights(path))
     if not path.is_file():
-        raise ValueError(f"There are no weights at {path}: no such file.")
+        raise ValueError(f"A part of this model is missing: there is no file {path}.")
     try:
         # Training checkpoints also hold the command line's options, which are a mapping and no more.
         with torch.serialization.safe_globals([argparse.Namespace]):

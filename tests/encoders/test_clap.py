@@ -7,6 +7,7 @@ from typing import Any
 import parts
 import pytest
 import torch
+from half_precision import assert_computes_at_half_precision
 from safetensors.torch import load_file, save_file
 from transformers import ClapConfig, ClapFeatureExtractor, ClapModel
 
@@ -129,7 +130,7 @@ def test_a_folder_must_hold_exactly_a_clap(folder: Path, tmp_path: Path) -> None
     save_file(
         {n: v for n, v in tensors.items() if n != name} | {"prototype": torch.zeros(1)}, weights, {"format": "pt"}
     )
-    with pytest.raises(ValueError, match=f"missing: {name}; extra: prototype"):
+    with pytest.raises(ValueError, match=f"1 missing: {name}; 1 extra: prototype"):
         CLAPEncoder.from_folder(tmp_path)
     weights.unlink()
     with pytest.raises(ValueError, match="cannot be loaded"):
@@ -138,3 +139,7 @@ def test_a_folder_must_hold_exactly_a_clap(folder: Path, tmp_path: Path) -> None
     (tmp_path / "config.json").write_text(json.dumps(config | {"auto_map": {"AutoModel": "evil.Model"}}))
     with pytest.raises(ValueError, match="wanted a plain 'clap'"):
         CLAPEncoder.from_folder(tmp_path)
+
+
+def test_it_computes_at_half_precision(folder: Path) -> None:
+    assert_computes_at_half_precision("clap", folder)

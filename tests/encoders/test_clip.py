@@ -7,6 +7,7 @@ from typing import Any
 import open_clip
 import pytest
 import torch
+from half_precision import assert_computes_at_half_precision
 
 from encoders.clip import CLIPEncoder, ClipPixels, clip_tokenizer, create_clip, save_clip, tiny_clip_config
 from encoders.media import Audio, Image, Media, Text
@@ -132,3 +133,7 @@ def test_without_a_tokenizer_only_images_are_read() -> None:
     assert encoder.modalities == {Modality.IMAGE}
     with pytest.raises(ValueError, match="cannot read text; it reads: image"):
         encoder.encode([Text("a")])
+
+
+def test_it_computes_at_half_precision(folder: Path) -> None:
+    assert_computes_at_half_precision("clip", folder)

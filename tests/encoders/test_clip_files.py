@@ -192,12 +192,13 @@ def test_a_repository_is_read_from_the_cache_without_a_network(
 
 def test_missing_weights_name_the_repository_the_file_and_how_to_get_it(hub: Path) -> None:
     wanted = (
-        r"open_clip_model\.safetensors of the repository {0} is not on this machine .*`hf download {0} open_clip_model"
+        r"'{0}' is neither on this machine nor can it be fetched \(needed: open_clip_model\.safetensors\)\. .*"
+        r"hf download {0} --include 'open_clip_model\.safetensors'"
     )
     with pytest.raises(ValueError, match=wanted.format(r"timm/vit_base_patch32_clip_224\.openai")):
         CLIPEncoder.from_pretrained("ViT-B-32", "openai")
     with pytest.raises(
-        ValueError, match=r"config\.json of the repository owner/name .*`hf download owner/name config\.json`"
+        ValueError, match=r"'owner/name' is neither .*config\.json.*hf download owner/name --include 'config\.json'"
     ):
         CLIPEncoder.from_pretrained("owner/name")
     (cached(hub, "owner/half") / "open_clip_config.json").write_text(json.dumps({"model_cfg": CONFIG}))
@@ -210,7 +211,7 @@ def test_a_half_downloaded_file_of_a_repository_is_not_used(model: Any, hub: Pat
     (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": CONFIG}))
     save_file(model.state_dict(), folder / "whole")
     (folder / "open_clip_model.safetensors.incomplete").write_bytes((folder / "whole").read_bytes()[:1000])
-    with pytest.raises(ValueError, match="is not on this machine"):
+    with pytest.raises(ValueError, match="is neither on this machine nor"):
         CLIPEncoder.from_pretrained("owner/name")
     (folder / "open_clip_model.safetensors").write_bytes((folder / "whole").read_bytes()[:1000])
     with pytest.raises(ValueError, match="half-downloaded; fetch it again"):

@@ -87,7 +87,7 @@ def test_what_is_no_state_dict_is_named(tmp_path: Path) -> None:
     for name, message in (
         ("list.pt", "holds a list"),
         ("mixed.pt", "no tensors: steps"),
-        ("absent.pt", "no such file"),
+        ("absent.pt", "there is no file"),
     ):
         with pytest.raises(ValueError, match=message):
             read_weights(tmp_path / name)

@@ -18,7 +18,8 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from encoders.modality import Modality
-from pipelines.checkpoint import PROJECTIONS, load_strictly, read_config, read_tensors
+from encoders.weights import load_strictly
+from pipelines.checkpoint import PROJECTIONS, read_config, read_tensors
 from pipelines.pretrained.nextgpt import NextGPTImport, import_nextgpt
 from pipelines.projections import ConditionProjection, InputProjection
 

@@ -170,13 +170,13 @@ def test_tensors_must_be_exactly_the_models(model_folder: Path, tmp_path: Path) 
     tensors = load_file(path)
     name = "output.image.projections.prompt_embeds.fc.bias"
     save_file({n: v for n, v in tensors.items() if n != name} | {"prototype": torch.zeros(1)}, path)
-    with pytest.raises(ValueError, match=f"missing: {name}; extra: prototype"):
+    with pytest.raises(ValueError, match=f"1 missing: {name}; 1 extra: prototype"):
         AnyToAnyPipeline.from_pretrained(folder)
     save_file(tensors | {name: torch.zeros(3)}, path)
-    with pytest.raises(ValueError, match=r"has the shape \(3,\), wanted \(16,\)"):
+    with pytest.raises(ValueError, match=r"1 wrong shape: .* \(3,\) instead of \(16,\)"):
         AnyToAnyPipeline.from_pretrained(folder)
     path.write_bytes(b"\x80\x04pickle")
-    with pytest.raises(ValueError, match="not a safetensors file"):
+    with pytest.raises(ValueError, match="not a whole safetensors file"):
         AnyToAnyPipeline.from_pretrained(folder)
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 from functools import cache
 from typing import Any
 
+import decoder_overhead
 import numpy as np
 import pipeline_parts
 import pytest
@@ -238,3 +239,10 @@ def test_a_pipeline_that_takes_no_embeddings_is_refused() -> None:
 
     with pytest.raises(ValueError, match="Plain takes no prompt_embeds"):
         PromptEmbedsDecoder(Plain(), Modality.IMAGE, pipeline_parts.config("StableDiffusion"))
+
+
+@pytest.mark.parametrize("name", ["StableDiffusion", "StableAudio", "Wan"])
+def test_a_decoder_adds_at_most_three_percent_to_the_operations_of_its_pipeline(name: str) -> None:
+    """Counted, since time depends on what else a machine does; `python tests/decoder_overhead.py` takes the time."""
+    stock, ours = decoder_overhead.operations(name)
+    assert stock <= ours <= 1.03 * stock

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from encoders.modality import Modality
+from encoders.options import EncoderOptions
 from pipelines import published
 from pipelines.core_options import CoreOptions
 from pipelines.decoders.placement import Placement
@@ -38,7 +39,8 @@ def test_released_sizes_are_exact() -> None:
 @pytest.mark.parametrize("part", PARTS.values(), ids=lambda part: part.repository)
 def test_listed_bytes_are_what_the_parameters_come_to(part: Part) -> None:
     for network in part.networks:
-        assert network.size == pytest.approx(network.num_parameters * BYTES[network.stored], rel=3e-3)
+        assert network.size == pytest.approx(network.counted_size, rel=3e-3)
+        assert network.counted_size >= network.num_parameters * BYTES[network.stored]
 
 
 def part(role: str, *memory: int, repository: str) -> Part:
@@ -88,6 +90,14 @@ def test_precision_may_differ_by_component_and_by_modality() -> None:
         {Modality.VIDEO: Placement(dtype="float16")},
     )
     assert plan(options).memory == {"cpu": 4 * 1000 + 4 * 10 + 4 * 300 + 2 * 40 + 2 * 500 + 4 * CACHE}
+
+
+def test_an_encoder_has_a_precision_and_a_place_of_its_own() -> None:
+    options = LoadOptions(
+        "cuda", CoreOptions("bfloat16"), Placement("cuda", "float16"), encoders=EncoderOptions("bfloat16", device="cpu")
+    )
+    assert plan(options).memory == {"cuda": 2 * 1000 + 2 * (300 + 40 + 500) + 2 * CACHE, "cpu": 2 * 10}
+    assert plan(options.on("cpu")).memory["cpu"] == 2 * 1000 + 2 * 10 + 2 * (300 + 40 + 500) + 2 * CACHE
 
 
 def test_automatic_precision_is_that_of_the_files() -> None:

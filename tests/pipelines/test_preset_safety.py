@@ -12,8 +12,8 @@ from huggingface_hub import constants
 from huggingface_hub.utils import filter_repo_objects
 from safetensors.torch import load_file, save_file
 
+from encoders.hub import DOWNLOADED, REPEATED
 from pipelines.any_to_any import AnyToAnyPipeline
-from pipelines.hub import DOWNLOADED, REPEATED
 
 COMMIT = "b" * 40
 
@@ -68,7 +68,7 @@ def test_pickled_projections_are_refused(folder: Path) -> None:
     tensors = load_file(folder / "projections.safetensors")
     (folder / "projections.safetensors").unlink()
     torch.save(tensors, folder / "projections.safetensors")
-    with pytest.raises(ValueError, match=r"projections\.safetensors is not a safetensors file"):
+    with pytest.raises(ValueError, match=r"projections\.safetensors is not a whole safetensors file"):
         AnyToAnyPipeline.from_pretrained(folder)
 
 
@@ -76,10 +76,10 @@ def test_token_rows_must_be_exactly_the_models(folder: Path) -> None:
     path = folder / "token_rows.safetensors"
     rows = load_file(path)
     save_file({"input_rows": rows["input_rows"], "__init__": torch.zeros(1)}, path)
-    with pytest.raises(ValueError, match="missing: output_rows; extra: __init__"):
+    with pytest.raises(ValueError, match="1 missing: output_rows; 1 extra: __init__"):
         AnyToAnyPipeline.from_pretrained(folder)
     save_file({name: value[1:].clone() for name, value in rows.items()}, path)
-    with pytest.raises(ValueError, match=r"input_rows has the shape \(\d+, 48\), wanted"):
+    with pytest.raises(ValueError, match=r"2 wrong shape: input_rows \(\d+, 48\) instead of"):
         AnyToAnyPipeline.from_pretrained(folder)
 
 

@@ -8,7 +8,7 @@ import pytest
 from encoders.modality import Modality
 from pipelines import presets
 from pipelines.any_to_any import AnyToAnyPipeline
-from pipelines.checkpoint import PipelineConfig, Reference, read_config
+from pipelines.checkpoint import COMMIT, PipelineConfig, Reference, read_config
 from pipelines.facts import Part
 from pipelines.presets import PRESETS, preset_folder
 
@@ -72,6 +72,11 @@ def test_every_part_names_its_source_its_files_and_whether_it_may_be_sold(part: 
     else:
         assert part.licence.startswith(("Apache-2.0", "MIT"))
         assert part.commercial_use == "yes"
+
+
+@pytest.mark.parametrize("preset", PACKAGED, ids=lambda preset: preset.name)
+def test_what_a_packaged_preset_fetches_is_pinned_to_a_commit(preset: presets.Preset) -> None:
+    assert [part.repository for part in preset.parts if not COMMIT.fullmatch(part.revision or "")] == []
 
 
 def test_a_preset_is_as_free_as_its_least_free_part() -> None:

@@ -191,7 +191,7 @@ def test_settings_that_double_again_and_again_are_refused(tmp_path: Path) -> Non
 
 def test_a_file_that_is_no_network_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "n.pkl"
-    with pytest.raises(ValueError, match="no such file"):
+    with pytest.raises(ValueError, match="there is no file"):
         read_nvlabs_pickle(path)
     path.write_bytes(pickle.dumps({"G": 1}))
     with pytest.raises(ValueError, match="holds no 'G_ema', but: G"):

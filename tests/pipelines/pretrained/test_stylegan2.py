@@ -182,5 +182,5 @@ def test_a_checkpoint_of_something_else_is_named(tmp_path: Path, content: object
     torch.save(content, tmp_path / "x.pt")
     with pytest.raises(ValueError, match=message):
         read_stylegan2(tmp_path / "x.pt")
-    with pytest.raises(ValueError, match="no such file"):
+    with pytest.raises(ValueError, match="there is no file"):
         read_stylegan2(tmp_path / "absent.pt")

@@ -8,7 +8,7 @@ import pytest
 from huggingface_hub import constants
 from huggingface_hub.utils import filter_repo_objects
 
-from pipelines.hub import find_part, hub_folder, missing_files
+from encoders.hub import find_part, hub_folder, missing_files
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 FILES = ("config.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
@@ -76,8 +76,8 @@ def test_of_a_pipeline_its_parts_are_fetched_and_nothing_twice(monkeypatch: pyte
         asked.update(options)
         return str(tmp_path)
 
-    monkeypatch.setattr("pipelines.hub.hf_hub_download", lambda repository, name, revision: str(index))
-    monkeypatch.setattr("pipelines.hub.snapshot_download", download)
+    monkeypatch.setattr("encoders.hub.hf_hub_download", lambda repository, name, revision: str(index))
+    monkeypatch.setattr("encoders.hub.snapshot_download", download)
     hub_folder("somebody/pipeline")
     listed = [
         "v1-5-pruned.safetensors", "unet/diffusion_pytorch_model.safetensors", "vae/config.json", "model_index.json",
