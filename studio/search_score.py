@@ -1,14 +1,16 @@
 """How unusual a similarity is in this library: deviations above its own background, and how likely it is chance.
 
 Cosines mean little by themselves: those of words with pictures are low and close together, those of pictures with
-pictures high and wide. So a query is compared with a sample of everything of the kind, most of which has nothing to do
-with it, and the centre and spread of that bulk are taken as what chance gives: an empirical null (Efron 2004,
-"Large-scale simultaneous hypothesis testing: the choice of a null hypothesis", JASA 99). Matches lie above the bulk, so a
-normal distribution that is cut off above is fitted to what lies below, by its moments; it starts from the shortest half
-(the "shorth" of Andrews et al. 1972). Even where nearly half of all matches, that moves neither centre nor spread much.
-From the tail follows how many of all that was searched would come so near by chance, and with it the expected share of
-chance among the hits (Benjamini and Hochberg 1995). The tail is Student's, since the spread is itself an estimate: with a
-degree of freedom for ROWS_A_DEGREE rows, simulated for 40 to 4,096 rows, the share of chance stays below what was asked.
+pictures high and wide. They also end at one, so they are stretched by the inverse hyperbolic tangent, after which chance
+is about normal in spaces of any width (Fisher 1921, "On the probable error of a coefficient of correlation"). A query is
+compared with a sample of everything of its kind, most of which has nothing to do with it, and the centre and spread of
+that bulk are taken as what chance gives: an empirical null (Efron 2004, "Large-scale simultaneous hypothesis testing: the
+choice of a null hypothesis", JASA 99). Matches lie above the bulk, so a normal distribution that is cut off above is
+fitted to what lies below, by its moments; it starts from the shortest half (the "shorth" of Andrews et al. 1972). Even
+where nearly half of all matches, that moves neither centre nor spread much. From the tail follows how many of all that
+was searched would come so near by chance, and with it the expected share of chance among the hits (Benjamini and Hochberg
+1995). The tail is Student's, since the spread is itself an estimate: with a degree of freedom for ROWS_A_DEGREE rows,
+simulated for 40 to 4,096 rows of a normal background, the share of chance stays below what was asked.
 """
 
 from dataclasses import dataclass
@@ -24,7 +26,8 @@ MAX_CHANCE = 0.1  # the share of chance hits among those shown that is put up wi
 MIN_ROWS = 40  # of fewer, nothing can be said to be unusual
 SAMPLE_ROWS = 4096
 ROWS_A_DEGREE = 10
-MIN_SPREAD = 2e-3  # vectors are kept in float16: cosines are right to about a thousandth
+LARGEST = 1 - 1e-3  # vectors are kept in float16: cosines are right to about a thousandth
+MIN_SPREAD = 2e-3
 DEVIATIONS = 1.4826  # of a normal distribution in a median absolute deviation
 CUT = 1.5  # deviations above the centre, beyond which there may be matches
 ROUNDS = 15
@@ -34,7 +37,7 @@ Values = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Background:
-    """What a query's cosines with things that do not match are like."""
+    """What a query's cosines with things that do not match are like, after Fisher's transformation."""
 
     centre: float
     spread: float
@@ -42,14 +45,14 @@ class Background:
 
     def scores(self, cosines: npt.NDArray[np.floating]) -> Values:
         """Return how many deviations above the background cosines are, (N,) -> (N,)."""
-        return (np.asarray(cosines, dtype=np.float64) - self.centre) / self.spread
+        return (_stretched(cosines) - self.centre) / self.spread
 
 
 def background_of(cosines: npt.NDArray[np.floating]) -> Background | None:
     """Return the background among a query's cosines with all kinds of things, (N,); None of fewer than MIN_ROWS."""
     if len(cosines) < MIN_ROWS:
         return None
-    values = np.sort(np.asarray(cosines, dtype=np.float64))
+    values = np.sort(_stretched(cosines))
     half = len(values) // 2 + 1
     start = int(np.argmin(values[half - 1 :] - values[: len(values) - half + 1]))
     centre = float(values[start : start + half].mean())
@@ -72,6 +75,12 @@ def chances(scores: Values, background: Background, *, num_searched: int) -> Val
     shares = tails * num_searched / np.arange(1, len(scores) + 1)
     smallest: Values = np.minimum.accumulate(shares[::-1])[::-1]
     return np.minimum(smallest, 1.0)
+
+
+def _stretched(cosines: npt.NDArray[np.floating]) -> Values:
+    """Return cosines as numbers without bounds, (N,) -> (N,): small ones as they are, those near one far out."""
+    stretched: Values = np.arctanh(np.clip(np.asarray(cosines, dtype=np.float64), -LARGEST, LARGEST))
+    return stretched
 
 
 class Samples:

@@ -44,7 +44,7 @@ def test_a_label_goes_on_what_stands_out_for_it_and_on_nothing_else(shelf: Shelf
     shelf.put(2, Piece(unit(axis(0) + axis(1))))
     shelf.put(3, Piece(noise(3)), Piece(noise(4), 0, 5), Piece(axis(2), 5, 10), kind="audio")
     shelf.put_bulk(start=5000, kind="audio")
-    done = tag_by_labels(search, ["boat", "night", "bell", "unseen"])
+    done = tag_by_labels(search, ["boat", "night", "bell", "unseen"], LabelOptions(max_chance=0.01))
     assert done.counts == {"boat": 2, "night": 1, "bell": 1, "unseen": 0} and done.notices == ()
     assert tags(shelf, 1) == [("boat", "imagebind")] and tags(shelf, 3) == [("bell", "imagebind")]
     assert {text for text, _ in tags(shelf, 2)} == {"boat", "night"}

@@ -36,11 +36,23 @@ def test_chances_follow_the_definition() -> None:
     """As scipy's own adjustment has it, given every p-value."""
     from scipy.stats import false_discovery_control, t
 
-    background = background_of(np.random.default_rng(2).normal(size=400))
+    background = background_of(np.random.default_rng(2).normal(0, 0.1, 400))
     assert background is not None
-    scores = np.sort(background.scores(np.random.default_rng(3).normal(0.5, 1, 400)))[::-1]
+    scores = np.sort(background.scores(np.random.default_rng(3).normal(0.05, 0.1, 400)))[::-1]
     wanted = false_discovery_control(t.sf(scores, 40))
     np.testing.assert_allclose(chances(scores, background, num_searched=400), wanted, rtol=1e-9)
+
+
+def test_the_same_again_stands_out_however_wide_the_background_is() -> None:
+    """In a space of few directions cosines reach far: at three deviations they end, and would be no news."""
+    directions = np.random.default_rng(4).normal(size=(MIN_ROWS, 10))
+    cosines = directions[:, 0] / np.linalg.norm(directions, axis=1)
+    cosines[0] = 1
+    background = background_of(cosines)
+    assert background is not None and 0.2 < background.spread < 0.5
+    scores = background.scores(np.array([1.0, 0.5]))
+    first, second = chances(scores, background, num_searched=MIN_ROWS)
+    assert first < 0.05 and second > 0.5
 
 
 def test_a_background_needs_rows_and_has_some_spread() -> None:
