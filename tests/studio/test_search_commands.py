@@ -14,10 +14,17 @@ from typer.testing import CliRunner, Result
 
 from encoders.files import write_media
 from encoders.media import Audio, Image
+from studio.answer import Answerer
 from studio.cli import app
+from studio.history import History
+from studio.jobs import JobQueue
 from studio.library import Library
 from studio.library_artefacts import NEAR_COPY, take_in_artefacts
+from studio.models import OneModel
+from studio.search import Search, SearchOptions
 from studio.store import Store
+from studio.studio import Studio
+from studio.worker import run_job
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -125,3 +132,46 @@ def test_its_help_lists_every_filter_and_loads_nothing() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
     assert done.stdout.strip().endswith("[]")
     assert all(f"{name}:" in done.stdout for name in FILTERS)
+
+
+def test_the_best_match_is_attached_and_answered_about(
+    run: Callable[..., Result], folder: Path, models: OneModel, home: Path, monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    store = Store(home)
+
+    def work_now(home: Path, *, preset: str) -> bool:
+        lease = JobQueue(store).claim()
+        if lease is not None:
+            run_job(lease, Answerer(store, models=models).kinds())
+        return True
+
+    monkeypatch.setattr("studio.ask.ensure_worker", work_now)
+    monkeypatch.chdir(tmp_path)
+    result = run("search", "bell", "--by", "words", "--attach", "what is this?")
+    assert result.exit_code == 0
+    (conversation,) = History(store).recent()
+    asked = History(store).messages(conversation.id)[0].content
+    assert [part["type"] for part in asked] == ["image", "text"] and asked[1]["text"] == "what is this?"
+    with (
+        PillowImage.open(folder / "a red bell.png") as own,
+        PillowImage.open(Library(store).path(asked[0]["media"])) as sent,
+    ):
+        assert np.array_equal(np.asarray(own), np.asarray(sent))
+
+
+def test_matches_go_into_a_conversation_in_python(folder: Path, models: OneModel, home: Path) -> None:
+    found = Search(Library(Store(home)))("bell", SearchOptions(by="words"))
+    reply = Studio(models=models).conversation().send("what is this?", **found.attachments(), seed=1)  # type: ignore[arg-type]
+    assert reply.seed == 1
+
+
+def test_captions_are_written_by_a_command(
+    run: Callable[..., Result], folder: Path, model_folder: Path, home: Path
+) -> None:
+    said = run("library", "describe", "--preset", str(model_folder), "--limit", "1")
+    assert said.exit_code == 0 and len(said.stdout.splitlines()) >= 1
+    library = Library(Store(home))
+    for item in library.items():
+        library.texts.add(item.id, "caption", "told", source="person")
+    assert "nothing without a caption" in run("library", "describe").stderr
