@@ -1,8 +1,10 @@
 """The permissively licensed preset from end to end, with small random models in the hub's cache in place of the real ones."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import parts
 import pipeline_parts
@@ -14,7 +16,7 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 from encoders.media import Audio, Image, Text, Video
 from encoders.modality import Modality
 from pipelines.any_to_any import AnyToAnyPipeline
-from pipelines.checkpoint import PipelineConfig, read_config, write_config
+from pipelines.checkpoint import PipelineConfig, Reference, read_config, write_config
 from pipelines.conversation import Conversation
 from pipelines.options import GenerationOptions
 from pipelines.presets import PRESETS
@@ -39,22 +41,26 @@ def pipe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AnyToAnyPipeline]
     write_config(folder, config)
     with quiet(), pytest.MonkeyPatch.context() as patch:
         patch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
-        save_core(snapshot(cache, config.core.repository))
+        save_core(snapshot(cache, config.core))
         made = {IMAGE: aura_flow(), AUDIO: ace_step(is_turbo=True), VIDEO: pipeline_parts.PIPELINES["Wan"].build()}
         for modality, pipeline in made.items():
-            pipeline.save_pretrained(snapshot(cache, config.decoders[modality].reference.repository))
+            variant = config.load.placement(modality).variant
+            folder_of_part = snapshot(cache, config.decoders[modality].reference)
+            pipeline.save_pretrained(folder_of_part, variant=variant)
+            if variant is not None:
+                split_in_two(pipeline.transformer, folder_of_part / "transformer", variant)
         yield AnyToAnyPipeline.from_pretrained(folder)
 
 
 def smaller(config: PipelineConfig) -> PipelineConfig:
-    """The same wiring for tiny models: two steps, few pixels, and whatever files there are."""
+    """The same wiring for tiny models: two steps, few pixels, and whatever files there are, but of the pictures' decoder."""
     return replace(
         config,
         core=replace(config.core, files=()),
         decoders={
             modality: replace(
                 entry,
-                reference=replace(entry.reference, files=()),
+                reference=entry.reference if modality is IMAGE else replace(entry.reference, files=()),
                 config=replace(entry.config, num_inference_steps=2, call=SMALL[modality], condition_length=12),
             )
             for modality, entry in config.decoders.items()
@@ -62,13 +68,29 @@ def smaller(config: PipelineConfig) -> PipelineConfig:
     )
 
 
-def snapshot(cache: Path, repository: str | None) -> Path:
-    """Where the hub's cache keeps a repository."""
-    assert repository is not None
-    home = cache / f"models--{repository.replace('/', '--')}"
-    (home / "refs").mkdir(parents=True)
-    (home / "refs" / "main").write_text("a" * 40)
-    return home / "snapshots" / ("a" * 40)
+def snapshot(cache: Path, reference: Reference) -> Path:
+    """Where the hub's cache keeps a repository at the commit that a preset names."""
+    assert reference.repository is not None
+    assert reference.revision is not None
+    return cache / f"models--{reference.repository.replace('/', '--')}" / "snapshots" / reference.revision
+
+
+def split_in_two(network: Any, folder: Path, variant: str) -> None:
+    """Save a network again as the released one is: in two files, they and their index by diffusers' older names."""
+    for path in folder.glob("*.safetensors"):
+        path.unlink()
+    size = sum(parameter.nbytes for parameter in network.parameters())
+    network.save_pretrained(folder, variant=variant, max_shard_size=size * 6 // 10)
+    (index,) = folder.glob("*.index.*")
+    stem = "diffusion_pytorch_model"
+    text = re.sub(
+        rf"{stem}\.{variant}(-\d+-of-\d+)\.safetensors", rf"{stem}\1.{variant}.safetensors", index.read_text()
+    )
+    (folder / f"{stem}.safetensors.{variant}.index.json").write_text(text)
+    index.unlink()
+    for path in sorted(folder.glob("*.safetensors")):
+        _, number, _ = re.split(r"(-\d+-of-\d+)", path.name)
+        path.rename(folder / f"{stem}{number}.{variant}.safetensors")
 
 
 def save_core(folder: Path) -> None:
