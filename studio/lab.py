@@ -13,15 +13,11 @@ from encoders.transforms import resize_and_crop
 from pipelines.baselines.base import Baseline
 from pipelines.baselines.labels import Label
 from pipelines.baselines.paths import Way, between, walk
-from pipelines.baselines.registry import load_baseline
 from pipelines.baselines.stylegan2 import StyleGAN2
 from pipelines.baselines.stylegan2_projection import ProjectionOptions, ProjectionStep
 from pipelines.baselines.vae import VAE
-from pipelines.presets import PACKAGED
 from studio.errors import StudioError
 
-EMBEDDED = PACKAGED / "tiny" / "baselines"
-FAMILIES = ("vae", "biggan", "stylegan")
 Told = Callable[[ProjectionStep], None]
 
 
@@ -32,19 +28,6 @@ class Sheet:
     rows: tuple[tuple[Image, ...], ...]
     row_names: tuple[str, ...] = ()
     column_names: tuple[str, ...] = ()
-
-
-def open_model(name: str | Path) -> Baseline:
-    """Load the embedded vae, biggan or stylegan, or any baseline from a folder or hub repository."""
-    if str(name) not in FAMILIES:
-        return load_baseline(name)
-    folder = EMBEDDED / str(name)
-    if not (folder / "config.json").is_file():
-        raise StudioError(
-            f"No {name} is embedded yet. Train one: studio train {name} --data world --output runs/{name}, then name "
-            f"that folder."
-        )
-    return load_baseline(folder)
 
 
 def samples(

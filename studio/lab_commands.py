@@ -51,10 +51,11 @@ def sample(
     seed: Seed = None, output: Output = None,
 ) -> None:  # fmt: skip
     """Draw pictures of a class."""
+    from pipelines.baselines.registry import load_baseline
     from studio import lab
 
     first = _seed(seed)
-    sheet = lab.samples(lab.open_model(model), label, count=count, seed=first, truncation=truncation)
+    sheet = lab.samples(load_baseline(model), label, count=count, seed=first, truncation=truncation)
     _keep(sheet, output, "sample", model=model, label=label, seed=first, truncation=truncation)
 
 
@@ -64,10 +65,11 @@ def sweep(
     count: Annotated[int, typer.Option(min=1)] = 8, seed: Seed = None, output: Output = None,
 ) -> None:  # fmt: skip
     """Draw the same seeds at one truncation after another: from variety to fidelity."""
+    from pipelines.baselines.registry import load_baseline
     from studio import lab
 
     first, several = _seed(seed), truncation or [0.2, 0.4, 0.6, 0.8, 1.0]
-    sheet = lab.truncation_sweep(lab.open_model(model), label, several, count=count, seed=first)
+    sheet = lab.truncation_sweep(load_baseline(model), label, several, count=count, seed=first)
     _keep(sheet, output, "sweep", model=model, label=label, seed=first, truncation=several)
 
 
@@ -78,13 +80,14 @@ def interpolate(
     way: Ways = Way.SPHERICAL, truncation: Truncation = 1.0, output: Output = None,
 ) -> None:  # fmt: skip
     """Draw the way from one seed to another."""
+    from pipelines.baselines.registry import load_baseline
     from studio import lab
 
     ends = _several(seed, 2)
     if len(ends) != 2:
         raise StudioError(f"A way has two ends: give --seed twice, not {len(ends)} times.")
     sheet = lab.interpolation(
-        lab.open_model(model), label, to_label or label, seeds=(ends[0], ends[1]), steps=steps, space=space.value,
+        load_baseline(model), label, to_label or label, seeds=(ends[0], ends[1]), steps=steps, space=space.value,
         way=way.value, truncation=truncation,
     )  # fmt: skip
     facts = {"model": model, "label": label, "to_label": to_label, "seeds": ends, "space": space, "way": way}
@@ -98,12 +101,13 @@ def walk(
     way: Ways = Way.SPHERICAL, truncation: Truncation = 1.0, output: Output = None,
 ) -> None:  # fmt: skip
     """Film a closed walk through several seeds (MP4)."""
+    from pipelines.baselines.registry import load_baseline
     from studio import lab
     from studio.lab_sheet import film
 
     places = _several(seed, 4)
     images = lab.latent_walk(
-        lab.open_model(model), label, seeds=places, steps=steps, space=space.value, way=way.value, truncation=truncation
+        load_baseline(model), label, seeds=places, steps=steps, space=space.value, way=way.value, truncation=truncation
     )
     facts = {"model": model, "label": label, "seeds": places, "steps": steps, "space": space, "way": way}
     _write(film(images, rate), output or FOLDER / "walk.mp4", {"command": "walk", **facts, "truncation": truncation})
@@ -116,11 +120,12 @@ def mix(
     truncation: Truncation = 1.0, seed: Seed = None, output: Output = None,
 ) -> None:  # fmt: skip
     """Mix the coarse styles of some seeds with the fine ones of others (StyleGAN)."""
+    from pipelines.baselines.registry import load_baseline
     from studio import lab
 
     first = _seed(seed)
     sheet = lab.style_mixing(
-        lab.open_model(model), label, rows=range(first, first + rows),
+        load_baseline(model), label, rows=range(first, first + rows),
         columns=range(first + rows, first + rows + columns), crossover=crossover, truncation=truncation,
     )  # fmt: skip
     _keep(sheet, output, "mix", model=model, label=label, seed=first, crossover=crossover, truncation=truncation)
@@ -134,9 +139,10 @@ def traverse(
     seed: Seed = None, output: Output = None,
 ) -> None:  # fmt: skip
     """Turn one latent at a time (VAE)."""
+    from pipelines.baselines.registry import load_baseline
     from studio import lab
 
-    opened, first = lab.open_model(model), _seed(seed)
+    opened, first = load_baseline(model), _seed(seed)
     start = None if image is None else lab.picture_for(opened, image)
     sheet = lab.traversal(
         opened, dimensions=dimension or count, steps=steps, reach=reach, seed=first, label=label, image=start
@@ -149,9 +155,10 @@ def reconstruct(
     output: Output = None,
 ) -> None:  # fmt: skip
     """Show what comes back of pictures (VAE)."""
+    from pipelines.baselines.registry import load_baseline
     from studio import lab
 
-    opened = lab.open_model(model)
+    opened = load_baseline(model)
     sheet = lab.reconstruction(opened, [lab.picture_for(opened, path) for path in image], label)
     _keep(sheet, output, "reconstruct", model=model, label=label)
 
@@ -164,10 +171,11 @@ def morph(
     output: Output = None,
 ) -> None:  # fmt: skip
     """Change one picture into another: through a VAE's latents, or the styles that a StyleGAN finds for them."""
+    from pipelines.baselines.registry import load_baseline
     from studio import lab
     from studio.lab_sheet import film
 
-    opened, source = lab.open_model(model), _seed(seed)
+    opened, source = load_baseline(model), _seed(seed)
     pictures = [lab.picture_for(opened, path) for path in (first, second)]
     terminal = Terminal()
     with _bars(terminal) as bars:

@@ -9,8 +9,9 @@ from pathlib import Path
 import torch
 
 from encoders.media import Image
-from pipelines.baselines.contestants import BaselineContestant, Contestant, Request, open_diffusion
-from studio.lab import EMBEDDED, FAMILIES, Sheet, open_model
+from pipelines.baselines.contestants import Contestant, Request, open_baseline, open_diffusion
+from pipelines.baselines.registry import embedded_baselines
+from studio.lab import Sheet
 
 KIB = 1024
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -32,7 +33,7 @@ class Answered:
 
 def entrants(models: Sequence[str], preset: str | None) -> list[tuple[str, Callable[[], Contestant]]]:
     """Name every family and how it is opened: the given models, or the embedded ones; and a preset's diffusion."""
-    names = list(models) or [name for name in FAMILIES if (EMBEDDED / name / "config.json").is_file()]
+    names = list(models) or embedded_baselines()
     found: list[tuple[str, Callable[[], Contestant]]] = [(Path(name).name, _opening(name)) for name in names]
     if preset is not None:
         found.append((f"{preset}, diffusion", lambda: open_diffusion(preset)))
@@ -68,7 +69,7 @@ def sheet_of(answers: Sequence[Answered]) -> Sheet:
 
 
 def _opening(name: str) -> Callable[[], Contestant]:
-    return lambda: BaselineContestant(Path(name).name, open_model(name))
+    return lambda: open_baseline(name)
 
 
 def _start_of_peak() -> int | None:

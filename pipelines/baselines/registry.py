@@ -6,7 +6,7 @@ from pathlib import Path
 from pipelines.baselines.base import Baseline
 from pipelines.baselines.folder import CLASS_NAME
 from pipelines.checkpoint import CONFIG
-from pipelines.presets import preset_folder
+from pipelines.presets import PACKAGED, preset_folder
 from pipelines.safe_folder import read_json
 
 BASELINES = {
@@ -14,11 +14,26 @@ BASELINES = {
     "StyleGAN2": "pipelines.baselines.stylegan2:StyleGAN2",
     "VAE": "pipelines.baselines.vae:VAE",
 }
+EMBEDDED = PACKAGED / "tiny" / "baselines"
+FAMILIES = ("vae", "biggan", "stylegan")  # the names of the embedded ones, and of their trainings
+
+
+def embedded_baselines() -> tuple[str, ...]:
+    """Return the names of the baselines that are packaged."""
+    return tuple(name for name in FAMILIES if (EMBEDDED / name / CONFIG).is_file())
 
 
 def load_baseline(name: Path | str) -> Baseline:
-    """Load whichever baseline a folder or hub repository holds. Raises ValueError for an unknown one."""
-    folder = preset_folder(name)
+    """Load the embedded vae, biggan or stylegan, or whichever baseline a folder or hub repository holds.
+
+    Raises ValueError for an unknown one.
+    """
+    if str(name) in FAMILIES and str(name) not in embedded_baselines():
+        raise ValueError(
+            f"No {name} is embedded. Train one (studio train {name} --data world --output runs/{name}), then name its "
+            f"folder."
+        )
+    folder = preset_folder(EMBEDDED / str(name) if str(name) in FAMILIES else name)
     found = read_json(folder / CONFIG).get(CLASS_NAME)
     if found not in BASELINES:
         raise ValueError(f"{folder / CONFIG} describes {found!r}; wanted one of: {', '.join(BASELINES)}.")

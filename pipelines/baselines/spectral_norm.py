@@ -37,7 +37,11 @@ class SpectralNormed(nn.Module):
         return self._apply_weight(inputs, self.normed_weight(), self.bias)
 
     def normed_weight(self) -> Tensor:
-        """Return weight / (u . W v), W being the weight as a matrix (out, -1)."""
+        """Return weight / (u . W v), W being the weight as a matrix (out, -1); in single precision under autocast too."""
+        with torch.autocast(self.weight_orig.device.type, enabled=False):
+            return self._normed()
+
+    def _normed(self) -> Tensor:
         matrix = self.weight_orig.flatten(1)
         u, v = self.weight_u, self.weight_v
         if self.training:

@@ -23,7 +23,8 @@ class VAEPass:
     @property
     def divergence(self) -> Tensor:
         """Return KL(posterior || N(0, 1)) of every dimension, in nats: (B, z_dim)."""
-        return (self.mean.square() + self.log_variance.exp() - 1 - self.log_variance) / 2
+        mean, log_variance = self.mean.float(), self.log_variance.float()
+        return (mean.square() + log_variance.exp() - 1 - log_variance) / 2
 
 
 class VAENetwork(nn.Module):

@@ -157,12 +157,6 @@ def test_a_sheet_shows_each_picture_enlarged_in_its_place_and_a_film_each_in_tur
     assert moving.frames.shape == (3, 3, FILM, FILM) and moving.rate == 4.0
 
 
-def test_a_family_that_is_not_embedded_says_how_to_train_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(lab, "EMBEDDED", tmp_path)
-    with pytest.raises(StudioError, match="studio train vae --data world"):
-        lab.open_model("vae")
-
-
 def facts(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(read_metadata(path)["studio lab"])
     return found

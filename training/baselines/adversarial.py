@@ -19,7 +19,7 @@ from training.checkpointing import latest_checkpoint, load_checkpoint, save_chec
 from training.loop import Step
 
 Batch = Mapping[str, Tensor]
-BatchOf = Callable[[int, int], Batch]  # step, number of the phase -> this process's batch
+BatchOf = Callable[[int, int], Batch]  # step, number of the phase -> batch, of which each process takes its share
 Side = Literal["generator", "discriminator"]
 SIDES: tuple[Side, ...] = ("generator", "discriminator")
 
@@ -49,17 +49,22 @@ class GameOptions:
     seed: int = 0
     checkpoint_every: int = 500
     minutes: float | None = None  # stop (with a checkpoint) after this long; a resume goes on
+    precision: str = "no"  # or "bf16": autocast, but for phases that are exact
     data: str = ""  # the fingerprint of the pictures, which a resume must find again
 
 
 @dataclass(frozen=True)
 class Phase:
-    """One optimiser step of a side, taken at each `every`-th step; its losses hold "loss"."""
+    """One optimiser step of a side, taken at each `every`-th step; its losses hold "loss".
+
+    An exact one (a penalty of gradients) is computed in single precision, whatever the others are in.
+    """
 
     name: str
     side: Side
     losses: Callable[[Batch], Mapping[str, Tensor]]
     every: int = 1
+    is_exact: bool = False
 
 
 @dataclass(eq=False)
@@ -131,10 +136,13 @@ def _take(
     torch.manual_seed(((options.seed * 1_000_003 + number) * 61 + index) * 31 + accelerator.process_index)
     for name in SIDES:
         game.side(name).requires_grad_(name == phase.side)
-    batch = {name: value.to(accelerator.device) for name, value in batch_of(number, index).items()}
-    losses = phase.losses(batch)
+    rank, world = accelerator.process_index, accelerator.num_processes
+    batch = {name: value[rank::world].to(accelerator.device) for name, value in batch_of(number, index).items()}
+    halves = options.precision == "bf16" and not phase.is_exact
+    with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=halves):
+        losses = phase.losses(batch)
     accelerator.backward(losses["loss"])
-    if accelerator.num_processes > 1:  # the networks are not wrapped: a penalty of gradients would not survive that
+    if world > 1:  # the networks are not wrapped: a penalty of gradients would not survive that
         for parameter in game.side(phase.side).parameters():
             if parameter.grad is not None:
                 parameter.grad = accelerator.reduce(parameter.grad, "mean")

@@ -1,7 +1,7 @@
 """Train a BigGAN: `python -m training.baselines.biggan --data world --output runs/biggan`.
 
 As in Brock et al. (2018): hinge loss, spectral normalisation, class-conditional batch norm, skip-z, a projection
-discriminator that takes several steps to one of the generator, orthogonal regularisation, an average of the weights, and
+discriminator that may take several steps to one of the generator, orthogonal regularisation, an average of the weights, and
 at the end standing statistics for each truncation.
 """
 
@@ -34,15 +34,13 @@ from training.baselines.trainer import (
 from training.features import Progress, no_progress
 from training.loop import Step
 
+_TO_16 = ((False, 16, 16), (True, 16, 8), (False, 8, 8), (True, 8, 4))
 # By the size of the pictures: the generator's layers, as BigGANConfig has them, and before which one is the attention.
 LAYERS: Mapping[int, tuple[tuple[tuple[bool, int, int], ...], int]] = {
-    16: (((False, 16, 16), (True, 16, 8), (False, 8, 8), (True, 8, 4)), 2),
-    32: (((False, 16, 16), (True, 16, 16), (False, 16, 16), (True, 16, 8), (False, 8, 8), (True, 8, 2)), 4),
-    64: (
-        ((False, 16, 16), (True, 16, 16), (False, 16, 16), (True, 16, 8), (False, 8, 8), (True, 8, 4), (False, 4, 4),
-         (True, 4, 1)), 6,
-    ),
-}  # fmt: skip
+    16: (_TO_16, 2),
+    32: ((*_TO_16, (False, 4, 4), (True, 4, 1)), 4),
+    64: ((*_TO_16, (False, 4, 4), (True, 4, 2), (True, 2, 1)), 4),
+}
 NUM_STATS = 11  # truncations 0, 0.1 ... 1 have statistics of their own
 STATISTICS_BATCHES, STATISTICS_BATCH_SIZE = 16, 64
 POWER_ITERATIONS = 15  # until the averaged weights' singular vectors are their own
@@ -56,7 +54,7 @@ class BigGANOptions(TrainOptions):
     z_dim: int = 96
     generator_rate: float = 2e-4
     discriminator_rate: float = 4e-4
-    discriminator_steps: int = 2
+    discriminator_steps: int = 1
     orthogonal: float = 1e-4
     ema_decay: float = 0.999
 
@@ -75,6 +73,7 @@ class BigGANOptions(TrainOptions):
             seed=self.seed,
             checkpoint_every=self.checkpoint_every,
             minutes=self.minutes,
+            precision=self.precision,
             data=pool.fingerprint,
         )
 

@@ -36,7 +36,7 @@ class BigGANDiscriminator(nn.Module):
         pooled = F.relu(features).sum(dim=(2, 3))
         projected = (pooled * self.embeddings(classes)).sum(dim=1)
         scores: Tensor = self.score(pooled)[:, 0] + projected
-        return scores
+        return scores.float()
 
 
 class BigGANDownBlock(nn.Module):

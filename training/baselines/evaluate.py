@@ -19,6 +19,7 @@ from encoders.base import Encoder
 from encoders.media import Image
 from encoders.registry import load_encoder
 from pipelines.baselines.contestants import BaselineContestant, Contestant, open_baseline, open_diffusion
+from pipelines.baselines.registry import embedded_baselines
 from pipelines.baselines.stylegan2 import StyleGAN2
 from pipelines.baselines.stylegan2_projection import ProjectionOptions
 from pipelines.baselines.vae import VAE
@@ -205,7 +206,13 @@ def main(argv: list[str] | None = None) -> None:
     """Read the command line, evaluate, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--model", action="append", default=[], metavar="FOLDER", help="a baseline; may be repeated")
+    add(
+        "--model",
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="a baseline; may be repeated; left out: the embedded ones",
+    )
     add("--preset", default="tiny", help="whose diffusion decoder comes along; 'none' leaves it out")
     add("--output", type=Path, default=Path("runs/lab/evaluation"), help="report: OUTPUT.json and OUTPUT.md")
     add("--samples", type=int, default=500, help="pictures of each family")
@@ -221,7 +228,9 @@ def main(argv: list[str] | None = None) -> None:
     preset = arguments.pop("preset")
     try:
         options = EvaluateOptions(
-            models=tuple(arguments.pop("model")), preset=None if preset == "none" else preset, **arguments
+            models=tuple(arguments.pop("model")) or embedded_baselines(),
+            preset=None if preset == "none" else preset,
+            **arguments,
         )
         report = follow(lambda progress: evaluate(options, progress))
     except ValueError as error:

@@ -57,10 +57,13 @@ class PathLength(nn.Module):
 
 
 def orthogonality(weights: Iterable[Tensor]) -> Tensor:
-    """Sum of the squares off the diagonal of W W^T over weights (out, ...) (Brock et al. 2018, equation 3)."""
+    """Sum of the squares off the diagonal of W W^T over weights (out, ...) (Brock et al. 2018, equation 3).
+
+    The squares of W W^T add up to those of W^T W, so that the smaller of the two is enough; its diagonal is taken off.
+    """
     terms = []
     for weight in weights:
         matrix = weight.flatten(1)
-        gram = matrix @ matrix.mT
-        terms.append((gram - torch.diag(torch.diagonal(gram))).square().sum())
+        gram = matrix @ matrix.mT if len(matrix) <= matrix.shape[1] else matrix.mT @ matrix
+        terms.append(gram.square().sum() - matrix.square().sum(dim=1).square().sum())
     return torch.stack(terms).sum()

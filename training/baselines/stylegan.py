@@ -73,6 +73,7 @@ class StyleGANOptions(TrainOptions):
             seed=self.seed,
             checkpoint_every=self.checkpoint_every,
             minutes=self.minutes,
+            precision=self.precision,
             data=pool.fingerprint,
         )
 
@@ -120,7 +121,7 @@ def stylegan_game(config: StyleGAN2Config, options: StyleGANOptions) -> Game:
 
     def styles(classes: Tensor) -> Tensor:
         ws: Tensor = generator.mapping(_latents(classes, config), classes)
-        generator.mapping.track_average(ws[:, 0].detach(), 0.998)
+        generator.mapping.track_average(ws[:, 0].detach().float(), 0.998)
         if options.mixing and float(torch.rand(())) < options.mixing:
             crossover = int(torch.randint(1, config.num_ws, ()))
             others: Tensor = generator.mapping(_latents(classes, config), classes)
@@ -158,10 +159,10 @@ def stylegan_game(config: StyleGAN2Config, options: StyleGANOptions) -> Game:
 
     phases = [Phase("discriminator", "discriminator", discriminate)]
     if options.r1:
-        phases.append(Phase("r1", "discriminator", penalise, every=options.r1_every))
+        phases.append(Phase("r1", "discriminator", penalise, every=options.r1_every, is_exact=True))
     phases.append(Phase("generator", "generator", generate))
     if options.path_length:
-        phases.append(Phase("path", "generator", straighten, every=options.path_every))
+        phases.append(Phase("path", "generator", straighten, every=options.path_every, is_exact=True))
 
     def after(step: int) -> Mapping[str, float]:
         if step % options.path_every == 0:

@@ -42,11 +42,11 @@ class StyleGAN2Discriminator(nn.Module):
         features = clamped(activated(self.conv(with_spread(features))), self.clamp)
         told: Tensor = self.out(activated(self.dense(rearrange(features, "b c h w -> b (c h w)"))))
         if not self.has_classes:
-            return told[:, 0]
+            return told[:, 0].float()
         wanted = normalised(self.embed(classes))
         for layer in self.mapping:
             wanted = activated(layer(wanted))
-        return (told * wanted).sum(dim=1) / sqrt(told.shape[1])
+        return (told.float() * wanted.float()).sum(dim=1) / sqrt(told.shape[1])
 
 
 class EqualConv(nn.Module):

@@ -48,6 +48,7 @@ class TrainOptions:
     checkpoint_every: int = 500
     preview_every: int = 500
     log_every: int = 10
+    precision: str = "no"
 
     def __post_init__(self) -> None:
         names = ("size", "steps", "batch_size", "num_pictures", "checkpoint_every", "preview_every", "log_every")
@@ -186,11 +187,12 @@ def train_parser(description: str, defaults: TrainOptions) -> argparse.ArgumentP
     add("--output", type=Path, required=True, help="folder of the checkpoints, the log and the trained model")
     add("--size", type=int, default=defaults.size, help="height and width of the pictures, in pixels")
     add("--steps", type=int, default=defaults.steps, help="steps in all")
-    add("--batch-size", type=int, default=defaults.batch_size, help="pictures a step and process")
+    add("--batch-size", type=int, default=defaults.batch_size, help="pictures a step, over all processes")
     add("--seed", type=int, default=defaults.seed, help="seed of the weights, the pictures and their order")
     add("--minutes", type=float, default=defaults.minutes, help="stop, with a checkpoint, after this long")
     add("--resume", action="store_true", help="go on from the newest checkpoint in --output")
     add("--num-pictures", type=int, default=defaults.num_pictures, help="pictures drawn from the world")
+    add("--precision", choices=("no", "bf16"), default=defaults.precision, help="bf16: autocast")
     add("--workers", type=int, default=defaults.workers, help="processes that render the world's pictures")
     add("--checkpoint-every", type=int, default=defaults.checkpoint_every, metavar="STEPS")
     add("--preview-every", type=int, default=defaults.preview_every, metavar="STEPS")

@@ -66,6 +66,7 @@ class VAEOptions(TrainOptions):
             seed=self.seed,
             checkpoint_every=self.checkpoint_every,
             minutes=self.minutes,
+            precision=self.precision,
         )
 
 
@@ -109,7 +110,7 @@ def loss_of(network: nn.Module, batch: Batch, options: VAEOptions) -> Mapping[st
 
 def lower_bound(came: VAEPass, images: Tensor, deviation: float) -> tuple[Tensor, Tensor]:
     """The two terms by picture, in nats: -log N(image; what came back, deviation) without its constant, and the KL."""
-    squares = (came.reconstruction - images).square().sum(dim=(1, 2, 3))
+    squares = (came.reconstruction.float() - images).square().sum(dim=(1, 2, 3))
     return (squares / (2 * deviation**2)).mean(), came.divergence.sum(dim=1).mean()
 
 

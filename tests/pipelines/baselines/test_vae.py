@@ -8,6 +8,7 @@ import torch
 from torch.distributions import Normal, kl_divergence
 
 from encoders.media import Image
+from pipelines.baselines import registry
 from pipelines.baselines.registry import load_baseline
 from pipelines.baselines.vae import VAE
 from pipelines.baselines.vae_config import VAEConfig
@@ -109,6 +110,17 @@ def test_a_saved_folder_gives_the_same_images(vae: VAE, tmp_path: Path) -> None:
     assert weights[0].stat().st_size < 0.6 * weights[1].stat().st_size
     near = half.sample(1, "kite", generator=seeded(2)).images[0].pixels
     torch.testing.assert_close(near, vae.sample(1, "kite", generator=seeded(2)).images[0].pixels, rtol=0, atol=0.01)
+
+
+def test_an_embedded_baseline_is_loaded_by_name_or_says_how_to_train_one(
+    vae: VAE, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "EMBEDDED", tmp_path)
+    with pytest.raises(ValueError, match=r"No vae is embedded\. Train one \(studio train vae --data world"):
+        load_baseline("vae")
+    vae.save_pretrained(tmp_path / "vae")
+    assert registry.embedded_baselines() == ("vae",)
+    assert isinstance(load_baseline("vae"), VAE)
 
 
 @pytest.mark.parametrize(

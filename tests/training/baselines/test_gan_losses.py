@@ -64,7 +64,7 @@ def test_the_length_of_a_path_is_known_for_a_generator_that_scales() -> None:
 
 def test_orthogonality_sums_the_products_of_different_rows() -> None:
     torch.manual_seed(0)
-    weights = [torch.randn(3, 2, 2, 2), torch.randn(2, 5)]
+    weights = [torch.randn(3, 2, 2, 2), torch.randn(7, 2)]  # a wide one and a tall one
     wanted = sum(
         float(a.flatten() @ b.flatten()) ** 2
         for weight in weights
@@ -73,4 +73,4 @@ def test_orthogonality_sums_the_products_of_different_rows() -> None:
         if i != j
     )
     assert float(orthogonality(weights)) == pytest.approx(wanted, rel=1e-4)
-    assert float(orthogonality([torch.nn.init.orthogonal_(torch.empty(4, 6))])) == pytest.approx(0, abs=1e-9)
+    assert float(orthogonality([torch.nn.init.orthogonal_(torch.empty(4, 6))])) == pytest.approx(0, abs=1e-5)

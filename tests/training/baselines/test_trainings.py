@@ -1,6 +1,7 @@
 """The three trainings on tiny pictures: losses fall, a resume changes no bit, and the folder is a model to load."""
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,18 @@ def test_the_discriminator_learns_to_tell_real_pictures(family: str, tmp_path: P
     last = sum(step.losses["discriminator_loss"] for step in steps[-3:])
     assert last < first
     assert steps[-1].losses["discriminator_real"] > steps[-1].losses["discriminator_fake"]
+
+
+@pytest.mark.parametrize("family", RUNS)
+def test_half_precision_trains_and_resumes_exactly(family: str, tmp_path: Path) -> None:
+    whole = train(family, tmp_path / "whole", precision="bf16", steps=4, preview_every=99)
+    train(family, tmp_path / "broken", precision="bf16", steps=4, stop=3, preview_every=99)
+    train(family, tmp_path / "broken", precision="bf16", steps=4, resume=True, preview_every=99)
+    assert all(math.isfinite(value) for step in whole for value in step.losses.values())
+    files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "broken")]
+    assert files[0] == files[1]
+    exact = train(family, tmp_path / "exact", steps=1, preview_every=99)
+    assert exact[0].losses["loss"] != whole[0].losses["loss"]
 
 
 @pytest.mark.parametrize(
