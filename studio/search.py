@@ -72,6 +72,7 @@ class _Run:
         self.kept = selection(query.filters, search.library)
         self.aims: dict[str, Aim] = {}
         self.compared: dict[str, Match] = {}  # by id
+        self.kinds: set[str] = set()
         self.shown: set[str | None] = set()  # what the query itself shows: "like this" means others
         self.notices: list[str] = []
 
@@ -111,9 +112,9 @@ class _Run:
         self.shown = {one.media_id for one in asked}
         refusals: list[StudioError] = []
         rankings: list[list[Match]] = []
-        kinds = self.kept.with_only_columns(media.c.modality).distinct().order_by(media.c.modality)
-        for row in self.library.store.rows(kinds):
-            kind = row["modality"]
+        kinds = self.kept.with_only_columns(media.c.modality).distinct()
+        self.kinds = {row["modality"] for row in self.library.store.rows(kinds)}
+        for kind in sorted(self.kinds):
             try:
                 encoder = choose_encoder(self.library.vectors, {one.modality for one in asked}, kind)
             except StudioError as refusal:
@@ -142,7 +143,9 @@ class _Run:
 
     def _matches(self, kind: str, aim: Aim, worded: Sequence[str], complete: set[str]) -> list[Match]:
         """Return the nearest media of a kind, and those that full-text search found, with their scores, best first."""
-        hits = self.library.nearest(aim.vector, aim.encoder, self.pool, self._of_kind(kind))
+        # Where the encoder has nothing but what is searched, its whole index is asked, which is quicker.
+        is_all = not self.query.filters and self.kinds & set(aim.encoder.modalities) == {kind}
+        hits = self.library.nearest(aim.vector, aim.encoder, self.pool, None if is_all else self._of_kind(kind))
         if worded:
             known = {hit.media for hit in hits}
             others = self._of_kind(kind).where(media.c.id.in_([one for one in worded[: self.pool] if one not in known]))

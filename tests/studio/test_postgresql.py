@@ -98,3 +98,40 @@ def test_what_is_wrong_with_a_write_undoes_all_of_it(store: Store) -> None:
     with pytest.raises(StudioError):
         write_and_fail()
     assert store.rows("SELECT * FROM conversations") == []
+
+
+def test_searching_filtering_and_labelling_work(store: Store) -> None:
+    import json
+
+    from shelf import WIDTH, Directions, Shelf, axis, media_id, noise, unit
+
+    from studio.library_artefacts import take_in_artefacts
+    from studio.library_labels import tag_by_labels
+    from studio.search import Search, SearchOptions
+    from studio.search_filters import FILTERS
+
+    library = Library(store)
+    record = library.vectors.register(
+        "imagebind", fingerprint="f", width=WIDTH, modalities=Directions().modalities, source="imagebind:nowhere"
+    )
+    shelf = Shelf(library, record)
+    shelf.put_bulk(50)
+    boat = shelf.put(1, Piece(unit(axis(0) + 0.2 * noise(1))), width=640, num_bytes=3_000_000)
+    library.texts.add(boat, "prompt", "draw a boat", source="recipe")
+    library.collect("Best of", [boat])
+    recipe = json.dumps({"options": {"seed": 42}, "preset": "tiny"})
+    with store.transaction() as database:
+        database.execute("INSERT INTO recipes VALUES (?, ?, 0)", (boat, recipe))
+        database.execute("INSERT INTO files VALUES ('/f', ?, 1, ?, 0)", (boat, 1_700_000_000 * 10**9))
+    search = Search(library, embedders=[Directions()])
+    kept = 'boat kind:image size:>2mb width:>=640 preset:tiny seed:42 prompt:BOAT date:2023 added:1970 collection:"Best of"'
+    assert [match.item.id for match in search(kept + " -star:yes -tag:x").matches] == [boat]
+    for kind in FILTERS.values():
+        for query in (kind.example, "-" + kind.example):
+            assert len(search(query, SearchOptions(limit=100)).matches) in range(52)
+    assert [match.has_words for match in search("boat").matches] == [True]
+    found = [match.item.id for match in search(f"like:{boat}", SearchOptions(max_chance=None, limit=9)).matches]
+    assert len(found) == 9 and boat not in found
+    assert tag_by_labels(search, ["boat"]).counts["boat"] >= 1
+    assert [text.text for text in library.texts.of(media_id(1)) if text.kind == "tag"] == ["boat"]
+    assert list(take_in_artefacts(library)) == []

@@ -289,3 +289,31 @@ def test_a_part_of_a_sound_is_a_part(tmp_path: Path) -> None:
     assert cut(sound, Span(7.999, 100)).content_hash == Audio(sound.waveform[:, -1:], 100).content_hash
     with pytest.raises(StudioError, match=r"ends at 8\.0 s"):
         cut(sound, Span(8, 9))
+
+
+def test_each_kind_is_asked_in_the_space_that_reads_all_terms(store: Store, tmp_path: Path) -> None:
+    """CLIP where it reads everything, ImageBind for the rest: a sum with a sound in it leaves CLIP."""
+    library = Library(store)
+    both = Directions()
+    clip = Directions(name="clip", source="clip:x", modalities=frozenset({"text", "image"}), words={"boat": 4})
+    records = {
+        one.name: library.vectors.register(
+            one.name, fingerprint="f", width=WIDTH, modalities=one.modalities, source=one.source
+        )
+        for one in (both, clip)
+    }
+    shelf = Shelf(library, records["imagebind"])
+    shelf.put_bulk(60)
+    shelf.put_bulk(60, start=5000, kind="audio")
+    for number in range(1000, 1060):
+        library.vectors.put(media_id(number), records["clip"], [Piece(noise(number))])
+    by_clip, by_imagebind = shelf.put(1, Piece(noise(1))), shelf.put(2, Piece(axis(0)))
+    library.vectors.put(by_clip, records["clip"], [Piece(axis(4))])
+    library.vectors.put(by_imagebind, records["clip"], [Piece(noise(2))])
+    sound = shelf.put(3, Piece(unit(axis(0) + 0.1 * axis(5))), kind="audio")
+    search = Search(library, embedders=[both, clip])
+    found = search("boat")
+    assert {kind: aim.encoder.name for kind, aim in found.aims.items()} == {"image": "clip", "audio": "imagebind"}
+    assert set(ids(found)) >= {by_clip, sound} and by_imagebind not in ids(found)
+    found = search(f"boat + like:{sound}")
+    assert {aim.encoder.name for aim in found.aims.values()} == {"imagebind"} and ids(found)[0] == by_imagebind
