@@ -6,7 +6,7 @@ at the end standing statistics for each truncation.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -41,6 +41,7 @@ LAYERS: Mapping[int, tuple[tuple[tuple[bool, int, int], ...], int]] = {
     32: ((*_TO_16, (False, 4, 4), (True, 4, 1)), 4),
     64: ((*_TO_16, (False, 4, 4), (True, 4, 2), (True, 2, 1)), 4),
 }
+EMBEDDING_STD = 0.5  # classes then weigh about as much as the latent from the first step on: trainings here are short
 NUM_STATS = 11  # truncations 0, 0.1 ... 1 have statistics of their own
 STATISTICS_BATCHES, STATISTICS_BATCH_SIZE = 16, 64
 POWER_ITERATIONS = 15  # until the averaged weights' singular vectors are their own
@@ -55,6 +56,7 @@ class BigGANOptions(TrainOptions):
     generator_rate: float = 2e-4
     discriminator_rate: float = 4e-4
     discriminator_steps: int = 1
+    discriminator_width: int = 16
     orthogonal: float = 1e-4
     ema_decay: float = 0.999
 
@@ -121,7 +123,9 @@ def run(options: BigGANOptions, progress: Progress = no_progress) -> Iterator[St
 
 def biggan_game(config: BigGANConfig, options: BigGANOptions) -> Game:
     """Make the two networks, with random weights, and their phases."""
-    generator, discriminator = BigGANNetwork(config), BigGANDiscriminator(config)
+    generator = BigGANNetwork(config)
+    nn.init.normal_(generator.embeddings.weight, std=EMBEDDING_STD)
+    discriminator = BigGANDiscriminator(replace(config, channel_width=options.discriminator_width))
     weights = [m.weight_orig for m in generator.modules() if isinstance(m, SpectralNormed)]
 
     def discriminate(batch: Batch) -> Mapping[str, Tensor]:
@@ -206,6 +210,7 @@ def main(argv: list[str] | None = None) -> None:
     add("--generator-rate", type=float, default=defaults.generator_rate)
     add("--discriminator-rate", type=float, default=defaults.discriminator_rate)
     add("--discriminator-steps", type=int, default=defaults.discriminator_steps, help="to one of the generator")
+    add("--discriminator-width", type=int, default=defaults.discriminator_width, help="its own --channel-width")
     add("--orthogonal", type=float, default=defaults.orthogonal, help="weight of the orthogonal regularisation")
     add("--ema-decay", type=float, default=defaults.ema_decay)
     command(parser, BigGANOptions, run, argv)
