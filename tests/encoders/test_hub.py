@@ -2,13 +2,15 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from huggingface_hub import constants
+from huggingface_hub.errors import GatedRepoError
 from huggingface_hub.utils import filter_repo_objects
 
-from encoders.hub import find_part, hub_folder, missing_files
+from encoders.hub import find_part, hub_file, hub_folder, missing_files
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 FILES = ("config.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
@@ -95,6 +97,27 @@ def test_an_unknown_repository_is_named_with_its_files_and_the_command_that_gets
     )
     with pytest.raises(ValueError, match=told):
         hub_folder("nobody/nothing", "v1", ("a.json", "b/*"))
+
+
+def test_an_index_of_shards_is_given_only_with_every_shard(snapshot: Path) -> None:
+    names = ("model.safetensors", "model.safetensors.index.json")
+    assert hub_file("somebody/model", names) == snapshot / names[1]
+    (snapshot / FILES[2]).unlink()
+    with pytest.raises(ValueError, match=rf"\(needed: {FILES[2]}\)\. .*--include '{FILES[2]}'"):
+        hub_file("somebody/model", names)
+
+
+def test_a_gated_repository_says_where_to_accept_its_terms(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        response: Any = SimpleNamespace(headers={}, request=None)
+        raise GatedRepoError("gated", response=response)
+
+    monkeypatch.setattr("encoders.hub.hf_hub_download", refuse)
+    for ask in (lambda: hub_folder("owner/gated"), lambda: hub_file("owner/gated", ("a.safetensors",))):
+        with pytest.raises(
+            ValueError, match=r"'owner/gated' is given only to those who accept its terms.*hf auth login"
+        ):
+            ask()
 
 
 def test_a_revision_that_is_not_here_is_not_replaced_by_another(snapshot: Path) -> None:
