@@ -50,7 +50,6 @@ class GameOptions:
     checkpoint_every: int = 500
     minutes: float | None = None  # stop (with a checkpoint) after this long; a resume goes on
     precision: str = "no"  # or "bf16": autocast, but for phases that are exact
-    data: str = ""  # the fingerprint of the pictures, which a resume must find again
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ class Game:
 def play(game: Game, batch_of: BatchOf, options: GameOptions, folder: Path, *, resume: bool = False) -> Iterator[Step]:
     """Train both sides and yield every step; checkpoints go to `folder`; `game.average` follows the generator.
 
-    Raises FileExistsError when `folder` holds a checkpoint and `resume` is false, and ValueError for other pictures.
+    Raises FileExistsError when `folder` holds a checkpoint and `resume` is false, and ValueError for another model's.
     """
     found = latest_checkpoint(folder)
     if not resume and found is not None:
@@ -106,7 +105,7 @@ def play(game: Game, batch_of: BatchOf, options: GameOptions, folder: Path, *, r
         )
         for name in SIDES
     }
-    start = _restore(found, game, optimizers, options) if found is not None else 0
+    start = _restore(found, game, optimizers) if found is not None else 0
     began = time.monotonic()
     for number in range(start, options.steps):
         game.generator.train()
@@ -179,13 +178,9 @@ def _tensors(game: Game, optimizers: Mapping[Side, torch.optim.Optimizer]) -> di
     }
 
 
-def _restore(target: Path, game: Game, optimizers: Mapping[Side, torch.optim.Optimizer], options: GameOptions) -> int:
+def _restore(target: Path, game: Game, optimizers: Mapping[Side, torch.optim.Optimizer]) -> int:
     """Load a checkpoint into a game and its optimisers; return how many steps it has done."""
     groups, facts = load_checkpoint(target)
-    if facts["options"]["data"] != options.data:
-        raise ValueError(
-            f"{target} was trained on other pictures than are given now. Give the same, or another output."
-        )
     modules = {"generator": game.generator, "discriminator": game.discriminator, "average": game.average,
                "memory": game.memory}  # fmt: skip
     for name, module in modules.items():

@@ -86,10 +86,10 @@ def _gan(family: str, pool: PicturePool, total: int, batch_size: int, folder: Pa
         if family == "biggan":
             big = biggan.BigGANOptions(folder, size=pool.size, steps=total + 1, batch_size=batch_size,
                                        checkpoint_every=total + 2)  # fmt: skip
-            return biggan.biggan_game(biggan.config_of(big, pool), big), big.game(pool)
+            return biggan.biggan_game(biggan.config_of(big, pool), big), big.game
         style = stylegan.StyleGANOptions(folder, size=pool.size, steps=total + 1, batch_size=batch_size,
                                          checkpoint_every=total + 2)  # fmt: skip
-        return stylegan.stylegan_game(stylegan.config_of(style, pool), style), style.game(pool)
+        return stylegan.stylegan_game(stylegan.config_of(style, pool), style), style.game
 
     (ours, options), (other, _) = make(), make()
     turns = len(ours.phases)

@@ -65,7 +65,8 @@ class BigGANOptions(TrainOptions):
         if self.discriminator_steps < 1:
             raise ValueError(f"--discriminator-steps is at least 1, not {self.discriminator_steps}.")
 
-    def game(self, pool: PicturePool) -> GameOptions:
+    @property
+    def game(self) -> GameOptions:
         """The loop's options."""
         return GameOptions(
             self.steps,
@@ -76,7 +77,6 @@ class BigGANOptions(TrainOptions):
             checkpoint_every=self.checkpoint_every,
             minutes=self.minutes,
             precision=self.precision,
-            data=pool.fingerprint,
         )
 
 
@@ -117,7 +117,7 @@ def run(options: BigGANOptions, progress: Progress = no_progress) -> Iterator[St
         BigGAN(average).save_pretrained(options.output, dtype=torch.float16)
         write_recipe("BigGAN", options, pool)
 
-    steps = play(game, batch_of, options.game(pool), options.checkpoints, resume=options.resume)
+    steps = play(game, batch_of, options.game, options.checkpoints, resume=options.resume)
     yield from record(steps, options, partial(show, average, pool), save)
 
 

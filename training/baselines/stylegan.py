@@ -58,7 +58,8 @@ class StyleGANOptions(TrainOptions):
         if not 0 <= self.mixing <= 1:
             raise ValueError(f"--mixing is a share from 0 to 1, not {self.mixing}.")
 
-    def game(self, pool: PicturePool) -> GameOptions:
+    @property
+    def game(self) -> GameOptions:
         """The loop's options."""
         generator = discriminator = AdamOptions(self.learning_rate)
         if self.path_length:
@@ -74,7 +75,6 @@ class StyleGANOptions(TrainOptions):
             checkpoint_every=self.checkpoint_every,
             minutes=self.minutes,
             precision=self.precision,
-            data=pool.fingerprint,
         )
 
 
@@ -110,7 +110,7 @@ def run(options: StyleGANOptions, progress: Progress = no_progress) -> Iterator[
         StyleGAN2(average).save_pretrained(options.output, dtype=torch.float16)
         write_recipe("StyleGAN2", options, pool)
 
-    steps = play(game, batch_of, options.game(pool), options.checkpoints, resume=options.resume)
+    steps = play(game, batch_of, options.game, options.checkpoints, resume=options.resume)
     yield from record(steps, options, partial(show, average, pool), save)
 
 

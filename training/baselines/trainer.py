@@ -26,7 +26,7 @@ from training.foundation.command import save_grid
 from training.loop import Step
 from training.stage import CHECKPOINTS, follow
 
-RECIPE = "recipe.json"
+RECIPE, DATA = "recipe.json", "data.json"
 PREVIEW_COLUMNS, PREVIEW_ROWS = 8, 4
 SHOWN_REFUSALS = 10
 
@@ -66,7 +66,10 @@ OptionsT = TypeVar("OptionsT", bound=TrainOptions)
 
 
 def open_data(options: TrainOptions, progress: Progress) -> PicturePool:
-    """Open the pictures, and name on the terminal those that could not be read."""
+    """Open the pictures, and name on the terminal those that could not be read.
+
+    Raises FileExistsError if there is a training that is not to be resumed, ValueError if it has seen other pictures.
+    """
     if not options.resume and latest_checkpoint(options.checkpoints) is not None:
         raise FileExistsError(
             f"{options.output} holds a training already: resume it (--resume) or choose another output folder."
@@ -75,6 +78,7 @@ def open_data(options: TrainOptions, progress: Progress) -> PicturePool:
         options.data, options.size, count=options.num_pictures, seed=options.seed, workers=options.workers,
         progress=progress,
     )  # fmt: skip
+    _check_same(options, pool)
     if pool.refused and PartialState().is_main_process:
         console = Console(stderr=True, highlight=False)
         console.print(f"{len(pool.refused)} files were left out, {len(pool):,} pictures are used:", markup=False)
@@ -83,6 +87,19 @@ def open_data(options: TrainOptions, progress: Progress) -> PicturePool:
         if len(pool.refused) > SHOWN_REFUSALS:
             console.print(f"  and {len(pool.refused) - SHOWN_REFUSALS} others, all of them in {RECIPE}.", markup=False)
     return pool
+
+
+def _check_same(options: TrainOptions, pool: PicturePool) -> None:
+    """Keep the pictures' fingerprint with a new training, and hold a resumed one to it."""
+    path = options.output / DATA
+    if options.resume and latest_checkpoint(options.checkpoints) is not None:
+        if json.loads(path.read_text())["sha256"] != pool.fingerprint:
+            raise ValueError(
+                f"{options.output} was trained on other pictures than are given now. Give the same, or another output."
+            )
+    elif PartialState().is_main_process:
+        options.output.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps({"sha256": pool.fingerprint}) + "\n")
 
 
 def shown_classes(pool: PicturePool) -> Tensor:

@@ -82,6 +82,8 @@ def test_a_resumed_training_leaves_the_same_files_and_the_folder_is_a_model(fami
     assert list((tmp_path / "whole" / "tensorboard").iterdir())
     with pytest.raises(FileExistsError, match="--resume"):
         train(family, tmp_path / "whole")
+    with pytest.raises(ValueError, match="trained on other pictures"):
+        train(family, tmp_path / "whole", resume=True, num_pictures=13)
 
 
 @pytest.mark.parametrize("family", RUNS)
