@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from einops import repeat
+from einops import rearrange, repeat
 from torch import Tensor, nn
 
 from pipelines.grouping import GroupProjection
@@ -17,12 +17,13 @@ NUM_HEADS = 4  # NExT-GPT's TextFcLayer, L/model/layers.py
 class InputProjectionConfig:
     """The sizes of an input projection: `linear` as released NExT-GPT, `mlp` and `group` as its 2024 code.
 
-    Only `group` uses what follows `kind`: per stage its depth, its group tokens, and the groups that it makes of them.
+    Only `group` uses what follows `num_heads`: per stage its depth, its group tokens, and the groups that it makes of
+    them. A `resampler` (one layer of Flamingo's, Alayrac 2022) makes the last number of groups by learned queries.
     """
 
     in_width: int
     core_width: int
-    kind: Literal["linear", "mlp", "group"] = "mlp"
+    kind: Literal["linear", "mlp", "group", "resampler"] = "mlp"
     hidden: int = 512
     num_heads: int = 8
     depths: tuple[int, ...] = (6, 3, 3)
@@ -32,7 +33,11 @@ class InputProjectionConfig:
 
 @dataclass(frozen=True)
 class OutputProjectionConfig:
-    """The sizes of an output projection: `num_queries` vectors of `out_width`, through a transformer of `hidden`."""
+    """The sizes of an output projection: `num_queries` vectors of `out_width`, through `hidden`.
+
+    `transformer` is NExT-GPT's; `mlp` reads the whole run of `run_length` signals at once, and small cores learn it in
+    far fewer steps. Only the first uses `layers` and `num_heads`, only the second `run_length`.
+    """
 
     core_width: int
     out_width: int
@@ -40,6 +45,16 @@ class OutputProjectionConfig:
     hidden: int = 512
     layers: int = 4
     num_heads: int = NUM_HEADS
+    kind: Literal["transformer", "mlp"] = "transformer"
+    run_length: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("transformer", "mlp"):
+            raise ValueError(f"No output projection {self.kind!r}; wanted 'transformer' or 'mlp'.")
+        if self.kind == "mlp" and self.run_length < 1:
+            raise ValueError(
+                f"An 'mlp' output projection reads runs of a fixed length; run_length is {self.run_length}."
+            )
 
 
 class InputProjection(nn.Module):
@@ -67,12 +82,14 @@ class InputProjection(nn.Module):
                     num_group_tokens=config.num_group_tokens,
                     num_output_groups=config.num_output_groups,
                 )
+            case "resampler":
+                self.layer = Resampler(config)
             case kind:
-                raise ValueError(f"No input projection {kind!r}; wanted 'linear', 'mlp' or 'group'.")
+                raise ValueError(f"No input projection {kind!r}; wanted 'linear', 'mlp', 'group' or 'resampler'.")
 
     def num_tokens(self, num_in: int) -> int:
         """How many of the core's positions an encoder's `num_in` tokens become."""
-        return self.config.num_output_groups[-1] if self.config.kind == "group" else num_in
+        return self.config.num_output_groups[-1] if self.config.kind in ("group", "resampler") else num_in
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, N, in_width) -> (B, num_tokens(N), core_width)."""
@@ -82,15 +99,47 @@ class InputProjection(nn.Module):
         return projected
 
 
-class OutputProjection(nn.Module):
-    """Turn the states of a signal run into a decoder's condition, with the parameter names of NExT-GPT's TextFcLayer.
+class Resampler(nn.Module):
+    """Learned queries attend to an encoder's tokens; what each finds becomes one of the core's positions."""
 
-    An encoder reads the signal tokens, a decoder's learned queries read the encoder; no positions, no masks.
+    def __init__(self, config: InputProjectionConfig) -> None:
+        super().__init__()
+        width = config.in_width
+        self.queries = nn.Parameter(torch.randn(1, config.num_output_groups[-1], width) / width**0.5)
+        self.norm = nn.LayerNorm(width)
+        self.attention = nn.MultiheadAttention(width, config.num_heads, batch_first=True)
+        self.out = nn.Sequential(
+            nn.LayerNorm(width),
+            nn.Linear(width, config.hidden),
+            nn.GELU(),
+            nn.Linear(config.hidden, config.core_width),
+        )
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, N, in_width) -> (B, number of queries, core_width)."""
+        read = self.norm(tokens)
+        found, _ = self.attention(self.queries.expand(len(tokens), -1, -1), read, read, need_weights=False)
+        made: Tensor = self.out(found)
+        return made
+
+
+class OutputProjection(nn.Module):
+    """Turn the states of a signal run into a decoder's condition; a transformer has the names of NExT-GPT's TextFcLayer.
+
+    In the transformer an encoder reads the signal tokens, a decoder's learned queries read the encoder; no positions, no
+    masks.
     """
 
     def __init__(self, config: OutputProjectionConfig) -> None:
         super().__init__()
         self.config = config
+        if config.kind == "mlp":
+            self.layers = nn.Sequential(
+                nn.Linear(config.run_length * config.core_width, config.hidden),
+                nn.GELU(),
+                nn.Linear(config.hidden, config.num_queries * config.out_width),
+            )
+            return
         self.fc = nn.Linear(config.core_width, config.hidden)
         self.tfm = _transformer(config.hidden, config.layers, config.num_heads)
         self.model = nn.Linear(config.hidden, config.out_width)
@@ -99,6 +148,13 @@ class OutputProjection(nn.Module):
 
     def forward(self, states: Tensor, embeddings: Tensor) -> Tensor:
         """Last hidden states and input embeddings of a run, each (B, K, core_width) -> (B, num_queries, out_width)."""
+        if self.config.kind == "mlp":
+            if states.shape[1] != self.config.run_length:
+                raise ValueError(
+                    f"This projection reads runs of {self.config.run_length} signals, not {states.shape[1]}."
+                )
+            flat: Tensor = self.layers((states + embeddings).flatten(1))
+            return rearrange(flat, "b (q d) -> b q d", q=self.config.num_queries)
         queries = repeat(self.query_embs, "1 q h -> b q h", b=states.shape[0])
         condition: Tensor = self.model(self.tfm(self.fc(states + embeddings), queries))
         return condition

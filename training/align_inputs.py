@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from encoders.registry import ENCODERS
+from training.aids import reading_aids
 from training.alignment import AlignmentModel
 from training.config import StageOptions, stage_options, stage_parser
 from training.data import load_data, open_data
@@ -41,7 +42,7 @@ def run(options: AlignInputsOptions, progress: Progress = no_progress) -> Iterat
     )
     train = prepare(data.train, parts.pipe, parts.encoders, {}, stage.cache, progress=progress)
     shown = prepare(data.shown, parts.pipe, parts.encoders, {}, stage.cache)
-    model = AlignmentModel(parts.core, parts.inputs, {})
+    model = AlignmentModel(parts.core, parts.inputs, {}, aids=reading_aids(parts, reads=parts.inputs))
     model.train_only([*model.inputs.parameters(), parts.core.input_rows])
     yield from run_stage(
         Stage(

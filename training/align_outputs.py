@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.aids import reading_aids
 from training.alignment import AlignmentModel
 from training.config import StageOptions, add_distance, stage_options, stage_parser
 from training.data import load_data, open_data
@@ -54,6 +55,7 @@ def run(options: AlignOutputsOptions, progress: Progress = no_progress) -> Itera
         units=train.units(),
         denoisers=denoisers,
         denoising_weight=options.denoising_weight,
+        aids=reading_aids(parts, makes=parts.outputs),
     )
     model.train_only([*model.outputs.parameters(), parts.core.input_rows, parts.core.output_rows])
     yield from run_stage(

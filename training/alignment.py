@@ -9,6 +9,7 @@ from transformers import DynamicCache
 from encoders.modality import Modality
 from pipelines.core import LanguageCore
 from pipelines.projections import ConditionProjection, InputProjection
+from training.aids import ReadingAids
 from training.denoising import DenoisingLoss
 from training.losses import IGNORED, Distance, condition_distance, token_cross_entropy
 from training.sequences import TokenBatch
@@ -28,9 +29,14 @@ class AlignmentModel(nn.Module):
         units: Mapping[Modality, Mapping[str, float]] | None = None,
         denoisers: Mapping[Modality, DenoisingLoss] | None = None,
         denoising_weight: float = 1.0,
+        aids: ReadingAids | None = None,
     ) -> None:
-        """`units`: by modality and condition, the length in which distances are measured, so that all weigh alike."""
+        """`units`: by modality and condition, the length in which distances are measured, so that all weigh alike.
+
+        `aids` ask what media show, of what the core reads and of what it says at a signal run; they are not kept.
+        """
         super().__init__()
+        self.aids = aids
         self.core = core
         self.inputs = nn.ModuleDict({str(modality): module for modality, module in inputs.items()})
         self.outputs = nn.ModuleDict({str(modality): module for modality, module in outputs.items()})
@@ -59,8 +65,10 @@ class AlignmentModel(nn.Module):
                 denoised[f"{modality}_denoising"] = self.denoisers[modality](latents.values["latents"], conditions)
         loss = cross_entropy + self.distance_weight * sum(distances.values())
         loss = loss + self.denoising_weight * sum(denoised.values()) + self._nothing(batch)
+        read = {} if self.aids is None else self.aids(self._asked(batch, embeddings, states))
+        loss = loss + sum(read.values())
         tokens = torch.tensor(float(batch.num_tokens))
-        return {"loss": loss, "cross_entropy": cross_entropy, **distances, **denoised, "tokens": tokens}
+        return {"loss": loss, "cross_entropy": cross_entropy, **distances, **denoised, **read, "tokens": tokens}
 
     def read(self, batch: TokenBatch) -> tuple[Tensor, Tensor]:
         """Run the core: input embeddings and last hidden states, (B, T, width) each.
@@ -90,9 +98,26 @@ class AlignmentModel(nn.Module):
             made[modality] = self.outputs[modality](states.flatten(0, 1)[places], embeddings.flatten(0, 1)[places])
         return made
 
+    def _asked(self, batch: TokenBatch, embeddings: Tensor, states: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+        """For each aid the vectors (M, K, width) of media or of signal runs, and the answers (M, attributes)."""
+        asked = {}
+        for modality, placed in batch.media.items():
+            if placed.answers is not None:
+                module = self.inputs[modality]
+                assert isinstance(module, InputProjection)
+                places = _runs(placed.starts, module.num_tokens(placed.values["tokens"].shape[1]))
+                asked[f"{modality}_seen"] = embeddings.flatten(0, 1)[places], placed.answers
+        for modality, placed in batch.signals.items():
+            if placed.answers is not None:
+                places = _runs(placed.starts, self.core.signals.counts[modality])
+                asked[f"{modality}_said"] = states.flatten(0, 1)[places], placed.answers
+        return asked
+
     def train_only(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Freeze everything but these."""
+        """Freeze everything but these, and the aids."""
         self.requires_grad_(False)
+        if self.aids is not None:
+            self.aids.requires_grad_(True)
         for parameter in parameters:
             parameter.requires_grad_(True)
         self.core_trains = any(parameter.requires_grad for parameter in self.core.model.parameters())
@@ -106,6 +131,8 @@ class AlignmentModel(nn.Module):
         """Zero, through the projections that a batch does not use: every process has every gradient, in every step."""
         unused = [module for name, module in self.inputs.items() if name not in batch.media]
         unused += [module for name, module in self.outputs.items() if name not in batch.signals]
+        if self.aids is not None:  # which of them a batch uses, its data decide
+            unused.append(self.aids)
         parameters = [parameter for module in unused for parameter in module.parameters() if parameter.requires_grad]
         return sum((parameter.sum() * 0.0 for parameter in parameters), start=self.core.input_rows.sum() * 0.0)
 

@@ -17,6 +17,7 @@ from encoders.modality import Modality
 from training import world
 from training.config import WORLD
 from training.features import hash_file
+from training.foundation.readout import ANSWERS, UNASKED, answers
 from training.manifest import Manifest, ManifestPair, read_manifest
 from training.world.dialogues import MediaRef, draw_dialogue
 from training.world.foreign import (
@@ -79,6 +80,12 @@ class Sample:
             for part in message["content"]:
                 if part["type"] != Modality.TEXT:
                     yield message["role"], Modality(part["type"])
+
+    def made(self) -> Iterator["Payload"]:
+        """Go through the media that the assistant made, in order."""
+        for message in self.messages:
+            if message["role"] == "assistant":
+                yield from (part[part["type"]] for part in message["content"] if part["type"] != Modality.TEXT)
 
 
 @dataclass(frozen=True)
@@ -166,6 +173,16 @@ def media_key(payload: Payload) -> str:
         what = f"{reference.modality} {shown!r} {reference.seed} {payload.side}"
         return hashlib.sha256(f"{_world_fingerprint()} {what}".encode()).hexdigest()
     return hash_file(payload)
+
+
+def known_answers(payload: Payload) -> tuple[int, ...] | None:
+    """What a medium of the world shows, as the reading aid asks for it; nothing is known of people's own files."""
+    if not isinstance(payload, WorldMedia):
+        return None
+    scene = payload.reference.scene
+    if scene is None:
+        return (UNASKED,) * len(ANSWERS)
+    return tuple(answers([scene], heard=payload.reference.modality is Modality.AUDIO)[0].tolist())
 
 
 def load_media(payload: Payload, modality: Modality) -> Media:

@@ -12,6 +12,7 @@ import torch
 from peft import LoraConfig
 
 from pipelines.core import LanguageCore
+from training.aids import reading_aids
 from training.alignment import AlignmentModel
 from training.config import StageOptions, add_distance, stage_options, stage_parser
 from training.data import load_data, open_data
@@ -55,6 +56,7 @@ def run(options: InstructOptions, progress: Progress = no_progress) -> Iterator[
         distance=stage.distance,
         distance_weight=stage.distance_weight,
         units=train.units(),
+        aids=reading_aids(parts, reads=reads, makes=makes),
     )
     adapter = [parameter for name, parameter in parts.core.named_parameters() if "lora_" in name]
     rows = [parts.core.input_rows, parts.core.output_rows]

@@ -18,7 +18,7 @@ from encoders.modality import Modality
 from pipelines.any_to_any import AnyToAnyPipeline
 from pipelines.decoders.base import Decoder
 from pipelines.prompt import EncodedDialogue, MediaSlot, encode_dialogue
-from training.data import Payload, Sample, load_media, media_key
+from training.data import Payload, Sample, known_answers, load_media, media_key
 from training.features import FeatureCache, Progress, Table, hash_text, no_progress
 from training.losses import IGNORED
 from training.sequences import MEDIA, SequenceSet, Slot, TokenSequence
@@ -78,7 +78,7 @@ def prepare(
     sizes = {modality: pipe.num_positions(modality) for modality in encoders}
     sequences = []
     for sample, dialogue in zip(samples, encoded, strict=True):
-        sequence = lay_out(dialogue, sizes, rows, captions)
+        sequence = lay_out(dialogue, sizes, rows, captions, [known_answers(payload) for payload in sample.made()])
         if len(sequence) > core.max_positions:
             raise ValueError(
                 f"{sample.name} takes {len(sequence)} positions; this core has {core.max_positions}. Shorten it."
@@ -134,8 +134,12 @@ def lay_out(
     num_positions: Mapping[Modality, int],
     rows: Mapping[Modality, Mapping[str, int]],
     captions: Mapping[Modality, Mapping[str, int]],
+    made: Sequence[tuple[int, ...] | None],
 ) -> TokenSequence:
-    """Spread a dialogue's items over positions: a media slot takes as many as its projection makes."""
+    """Spread a dialogue's items over positions: a media slot takes as many as its projection makes.
+
+    `made`: what is known of the media that the assistant made, one after the other.
+    """
     sizes = [num_positions[item.modality] if isinstance(item, MediaSlot) else 1 for item in dialogue.items]
     starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     ids = np.full(int(starts[-1]), MEDIA, dtype=np.int64)
@@ -143,18 +147,22 @@ def lay_out(
     media: list[Slot] = []
     for start, item, taught in zip(starts.tolist(), dialogue.items, dialogue.targets, strict=False):
         if isinstance(item, MediaSlot):
-            media.append(Slot(item.modality, start, rows[item.modality][media_key(item.media)]))
+            row = rows[item.modality][media_key(item.media)]
+            media.append(Slot(item.modality, start, row, known_answers(item.media)))
             continue
         ids[start] = item
         if taught:
             labels[start] = item
-    signals = _signals(dialogue, starts.tolist(), captions)
+    signals = _signals(dialogue, starts.tolist(), captions, made)
     return TokenSequence(ids, labels, tuple(media), tuple(signals))
 
 
 def _signals(
-    dialogue: EncodedDialogue, starts: Sequence[int], captions: Mapping[Modality, Mapping[str, int]]
+    dialogue: EncodedDialogue,
+    starts: Sequence[int],
+    captions: Mapping[Modality, Mapping[str, int]],
+    made: Sequence[tuple[int, ...] | None],
 ) -> Iterable[Slot]:
-    for span in dialogue.spans:
+    for span, known in zip(dialogue.spans, made, strict=True):
         assert span.caption is not None
-        yield Slot(span.modality, starts[span.start], captions[span.modality][span.caption])
+        yield Slot(span.modality, starts[span.start], captions[span.modality][span.caption], known)

@@ -23,11 +23,15 @@ Ids = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Slot:
-    """Features or a signal run at a position; `item` is the row of the medium, or of the caption, in its table."""
+    """Features or a signal run at a position; `item` is the row of the medium, or of the caption, in its table.
+
+    `answers`: what the medium shows, as `training.foundation.readout` asks for it, where that is known.
+    """
 
     modality: Modality
     start: int
     item: int
+    answers: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +54,14 @@ class TokenSequence:
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """Values for some rows of a batch: starts (M,) are flat positions row * T + start; values have M leading."""
+    """Values for some rows of a batch: starts (M,) are flat positions row * T + start; values have M leading.
+
+    `answers` (M, attributes), if all are known.
+    """
 
     starts: Tensor
     values: Mapping[str, Tensor]
+    answers: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,14 +134,17 @@ def batch_indices(lengths: Sequence[int], batch_size: int, seed: int, step: int)
 def _place(
     slots: Sequence[Sequence[Slot]], tables: Mapping[Modality, Table], length: int, device: torch.device | None
 ) -> dict[Modality, Placed]:
-    found: dict[Modality, list[tuple[int, int]]] = {}
+    found: dict[Modality, list[tuple[int, Slot]]] = {}
     for row, mine in enumerate(slots):
         for slot in mine:
-            found.setdefault(slot.modality, []).append((row * length + slot.start, slot.item))
-    return {
-        modality: Placed(
+            found.setdefault(slot.modality, []).append((row * length + slot.start, slot))
+    placed = {}
+    for modality, places in found.items():
+        values = tables[modality][[slot.item for _, slot in places]]
+        known = [slot.answers for _, slot in places if slot.answers is not None]
+        placed[modality] = Placed(
             torch.tensor([start for start, _ in places], device=device),
-            {name: value.to(device) for name, value in tables[modality][[item for _, item in places]].items()},
+            {name: value.to(device) for name, value in values.items()},
+            torch.tensor(known, device=device) if len(known) == len(places) else None,
         )
-        for modality, places in found.items()
-    }
+    return placed

@@ -41,6 +41,21 @@ def test_queries_start_apart() -> None:
     assert len(torch.unique(made[0].detach(), dim=0)) == 5
 
 
+def test_an_mlp_reads_the_whole_run_at_once() -> None:
+    config = OutputProjectionConfig(8, 4, num_queries=5, hidden=8, kind="mlp", run_length=3)
+    projection = OutputProjection(config)
+    states = torch.randn(2, 3, 8)
+    made = projection(states, torch.zeros(2, 3, 8))
+    assert made.shape == (2, 5, 4)
+    assert not torch.equal(made, projection(states.flip(1), torch.zeros(2, 3, 8)))
+    with pytest.raises(ValueError, match="runs of 3 signals, not 4"):
+        projection(torch.randn(1, 4, 8), torch.randn(1, 4, 8))
+    with pytest.raises(ValueError, match="run_length is 0"):
+        OutputProjectionConfig(8, 4, num_queries=5, kind="mlp")
+    with pytest.raises(ValueError, match="'linear'"):
+        OutputProjectionConfig(8, 4, num_queries=5, kind="linear")  # type: ignore[arg-type]
+
+
 def test_conditions_have_the_decoders_names_and_shapes() -> None:
     configs = {
         "prompt_embeds": OutputProjectionConfig(8, 4, 5, hidden=8, layers=1),

@@ -37,12 +37,11 @@ from training.world.pictures import VIDEO_RATE
 LICENCE = "Apache-2.0"
 CONDITION = {"image": (24, 128), "audio": (1, 128), "video": (16, 128)}  # vectors, width
 NUM_SIGNALS = {"image": 4, "audio": 2, "video": 4}
-HIDDEN, LAYERS = 192, 2  # of the output projections
+HIDDEN = 512  # of the output projections
 # A frozen core can only read what stands like words one after another: tokens must meet before they come to it.
 READING = InputProjectionConfig(
-    in_width=0, core_width=0, kind="group", hidden=128, num_heads=4, depths=(2, 1), num_group_tokens=(8, 0),
-    num_output_groups=(8,),
-)  # fmt: skip
+    in_width=0, core_width=0, kind="resampler", hidden=512, num_heads=4, num_output_groups=(8,)
+)
 DECODERS = {
     "image": ("prompt_embeds", DecoderConfig(num_inference_steps=20, guidance_scale=3.0)),
     "audio": (
@@ -114,7 +113,9 @@ def config_of(folder: Path) -> PipelineConfig:
     decoders = {}
     for name, (kind, config) in DECODERS.items():
         queries, out_width = CONDITION[name]
-        projection = OutputProjectionConfig(core_width, out_width, queries, HIDDEN, LAYERS)
+        projection = OutputProjectionConfig(
+            core_width, out_width, queries, HIDDEN, kind="mlp", run_length=NUM_SIGNALS[name]
+        )
         entry = DecoderEntry(kind, _reference(folder, name), config, NUM_SIGNALS[name], {"prompt_embeds": projection})
         decoders[Modality(name)] = entry
     return PipelineConfig(_reference(folder, "core"), encoders, decoders)

@@ -17,6 +17,7 @@ from diffusers import (
     LattePipeline,
     LatteTransformer3DModel,
 )
+from einops import repeat
 from torch import Tensor, nn
 from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
@@ -34,6 +35,7 @@ KINDS: tuple[Kind, ...] = ("video",)
 CLEAN_SCHEDULE = {**SCHEDULE, "prediction_type": "sample"}
 LENGTH = 16  # tokens of a video's condition; what the caption leaves over is zero, as the pipeline's own masking does
 WIDTH = 128
+CUT_SHARE = 0.5
 LOOP = LoopOptions(steps=0, learning_rate=6e-4, warmup_steps=300, precision="bf16", ema_decay=0.9995)
 
 
@@ -47,11 +49,18 @@ class ConditionedTransformer(nn.Module):
     def forward(self, noisy: Tensor, timesteps: Tensor, ids: Tensor, mask: Tensor, empty: Tensor) -> Tensor:
         """(B, 8, frames, 8, 8), (B,), (B, 16), (B, 16), (B,) bool -> the predicted latents, shaped like the first.
 
-        The pipeline zeroes what lies beyond a caption, but not beyond the empty one (`empty`).
+        The pipeline zeroes what lies beyond a caption in a batch, and cuts it off from a single one, but not beyond the
+        empty one (`empty`); so does this, in turn at random.
         """
         condition = self.text_encoder(ids, attention_mask=mask).last_hidden_state
-        condition = torch.where((mask.bool() | empty[:, None])[..., None], condition, torch.zeros_like(condition))
-        predicted, _ = self.transformer(noisy, timesteps, encoder_hidden_states=condition).sample.chunk(2, dim=1)
+        kept = mask.bool() | empty[:, None]
+        condition = torch.where(kept[..., None], condition, torch.zeros_like(condition))
+        cut = None
+        if torch.rand(()) < CUT_SHARE:
+            cut = repeat(torch.where(kept, 0.0, -1e4).to(noisy), "b t -> (b f) 1 t", f=noisy.shape[2])
+        predicted, _ = self.transformer(
+            noisy, timesteps, encoder_hidden_states=condition, encoder_attention_mask=cut
+        ).sample.chunk(2, dim=1)
         clean: Tensor = predicted
         return clean
 
