@@ -13,18 +13,20 @@ from peft.tuners.lora import Linear as LoraLinear
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+_FORWARD = "forward"  # of an instance, before its class's own
+
 
 @contextmanager
 def folded(core: nn.Module) -> Iterator[None]:
     """Run the plain LoRA layers inside `core` folded; layers of another kind, or with dropout, run as they are."""
     layers = [module for module in core.modules() if isinstance(module, LoraLinear) and _is_plain(module)]
     for layer in layers:
-        layer.forward = _folded_forward(layer)
+        setattr(layer, _FORWARD, _folded_forward(layer))
     try:
         yield
     finally:
         for layer in layers:
-            del layer.forward
+            delattr(layer, _FORWARD)
 
 
 def _is_plain(layer: LoraLinear) -> bool:
@@ -43,7 +45,11 @@ def _is_plain(layer: LoraLinear) -> bool:
 
 def _folded_forward(layer: LoraLinear) -> Any:
     (name,) = layer.lora_A.keys()
-    base, down, up = layer.get_base_layer(), layer.lora_A[name], layer.lora_B[name]
+    base = layer.get_base_layer()
+    down, up = layer.lora_A[name], layer.lora_B[name]
+    assert isinstance(base, nn.Linear)
+    assert isinstance(down, nn.Linear)
+    assert isinstance(up, nn.Linear)
     scale = float(layer.scaling[name])
 
     def forward(x: Tensor) -> Tensor:
