@@ -7,6 +7,7 @@ a few hundred steps. Only the world knows the answers; a manifest trains without
 
 from collections.abc import Collection, Mapping
 
+import torch
 from torch import Tensor, nn
 
 from encoders.modality import Modality
@@ -52,8 +53,12 @@ class ReadingAids(nn.Module):
         return losses
 
 
-def reading_aids(parts: Parts, *, reads: Collection[Modality] = (), makes: Collection[Modality] = ()) -> ReadingAids:
+def reading_aids(
+    parts: Parts, seed: int, *, reads: Collection[Modality] = (), makes: Collection[Modality] = ()
+) -> ReadingAids:
     """Make an aid for every medium that the core learns to read, and for every one that it learns to make."""
-    seen = {f"{modality}_seen": parts.pipe.num_positions(modality) for modality in reads}
-    said = {f"{modality}_said": parts.core.signals.counts[modality] for modality in makes}
-    return ReadingAids(seen | said, parts.core.width)
+    seen = {f"{modality}_seen": parts.pipe.num_positions(modality) for modality in sorted(reads)}
+    said = {f"{modality}_said": parts.core.signals.counts[modality] for modality in sorted(makes)}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return ReadingAids(seen | said, parts.core.width)

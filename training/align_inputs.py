@@ -42,7 +42,7 @@ def run(options: AlignInputsOptions, progress: Progress = no_progress) -> Iterat
     )
     train = prepare(data.train, parts.pipe, parts.encoders, {}, stage.cache, progress=progress)
     shown = prepare(data.shown, parts.pipe, parts.encoders, {}, stage.cache)
-    model = AlignmentModel(parts.core, parts.inputs, {}, aids=reading_aids(parts, reads=parts.inputs))
+    model = AlignmentModel(parts.core, parts.inputs, {}, aids=reading_aids(parts, stage.seed, reads=parts.inputs))
     model.train_only([*model.inputs.parameters(), parts.core.input_rows])
     yield from run_stage(
         Stage(

@@ -55,7 +55,7 @@ def run(options: AlignOutputsOptions, progress: Progress = no_progress) -> Itera
         units=train.units(),
         denoisers=denoisers,
         denoising_weight=options.denoising_weight,
-        aids=reading_aids(parts, makes=parts.outputs),
+        aids=reading_aids(parts, stage.seed, makes=parts.outputs),
     )
     model.train_only([*model.outputs.parameters(), parts.core.input_rows, parts.core.output_rows])
     yield from run_stage(

@@ -56,7 +56,7 @@ def run(options: InstructOptions, progress: Progress = no_progress) -> Iterator[
         distance=stage.distance,
         distance_weight=stage.distance_weight,
         units=train.units(),
-        aids=reading_aids(parts, reads=reads, makes=makes),
+        aids=reading_aids(parts, stage.seed, reads=reads, makes=makes),
     )
     adapter = [parameter for name, parameter in parts.core.named_parameters() if "lora_" in name]
     rows = [parts.core.input_rows, parts.core.output_rows]
