@@ -1,7 +1,7 @@
 """Train a LoRA adapter in weight space: one product with W + scale * B A in place of three small ones per layer.
 
 The same function of the same parameters (Hu et al. 2021, equation 3). Where a core is small, the adapter's thin products
-and its copies between precisions cost more than the base's own: on two cores, steps of stage 3 take about 0.7 of the time.
+and its copies between precisions cost more than the base's own.
 """
 
 from collections.abc import Iterator
