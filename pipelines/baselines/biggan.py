@@ -8,24 +8,24 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from pipelines.baselines.base import BaselineOutput, Generators, device_of, draws, to_image
+from pipelines.baselines.base import BaselineOutput, Generators, draws, to_image
 from pipelines.baselines.biggan_config import BigGANConfig
 from pipelines.baselines.biggan_model import BigGANNetwork
-from pipelines.baselines.folder import read_baseline, write_baseline
+from pipelines.baselines.folder import read_baseline
 from pipelines.baselines.labels import ClassLabels, Label
+from pipelines.baselines.network import NetworkBaseline
 from pipelines.outputs import conversion
 from pipelines.pretrained.biggan import read_biggan
 
 CLIP = 2.0  # released latents are of a normal distribution cut at two standard deviations, then scaled
 
 
-class BigGAN:
+class BigGAN(NetworkBaseline[BigGANNetwork, BigGANConfig]):
     """A BigGAN-deep generator in evaluation, with the names of its classes."""
 
     def __init__(self, network: BigGANNetwork) -> None:
-        self.network = network.eval().requires_grad_(False)
-        self.config = network.config
-        self.labels = ClassLabels(self.config.num_classes, self.config.labels, self.config.class_groups)
+        config = network.config
+        super().__init__(network, config, ClassLabels(config.num_classes, config.labels, config.class_groups))
 
     @classmethod
     def from_pretrained(cls, name: Path | str, *, device: torch.device | str = "cpu") -> BigGAN:
@@ -41,35 +41,6 @@ class BigGAN:
         The config is the file beside it, unless another or `BigGANConfig.deep(resolution)` is given.
         """
         return cls(read_biggan(Path(path), config)).to(device)
-
-    def save_pretrained(self, folder: Path | str, *, dtype: torch.dtype = torch.float32) -> Path:
-        """Write config.json and model.safetensors."""
-        return write_baseline(folder, type(self).__name__, self.network, self.config, dtype=dtype)
-
-    def to(self, device: torch.device | str) -> BigGAN:
-        """Move it to a device."""
-        self.network.to(device)
-        return self
-
-    @property
-    def device(self) -> torch.device:
-        """Return where it lies."""
-        return device_of(self.network)
-
-    @property
-    def image_size(self) -> int:
-        """Return the height and width of an image."""
-        return self.config.image_size
-
-    @property
-    def num_classes(self) -> int:
-        """Return how many classes can be asked for."""
-        return self.config.num_classes
-
-    @property
-    def z_dim(self) -> int:
-        """Return the width of its latents."""
-        return self.config.z_dim
 
     def draw_latents(self, generator: torch.Generator, truncation: float = 1.0) -> Tensor:
         """Draw the latents (1, z_dim) of a sample: normal, within two standard deviations, times the truncation."""

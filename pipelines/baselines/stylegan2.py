@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from encoders.media import Image
-from pipelines.baselines.base import BaselineOutput, Generators, device_of, draws, to_image
-from pipelines.baselines.folder import read_baseline, write_baseline
+from pipelines.baselines.base import BaselineOutput, Generators, draws, to_image
+from pipelines.baselines.folder import read_baseline
 from pipelines.baselines.labels import ClassLabels, Label
+from pipelines.baselines.network import NetworkBaseline
 from pipelines.baselines.stylegan2_config import NoiseMode, StyleGAN2Config
 from pipelines.baselines.stylegan2_model import StyleGAN2Network, mixed, noise_of
 from pipelines.baselines.stylegan2_projection import (
@@ -29,7 +30,7 @@ from pipelines.pretrained.stylegan2 import read_stylegan2
 MAX_TRUNCATION = 2.0  # 1 is the style itself, 0 the average, and a negative one its opposite
 
 
-class StyleGAN2:
+class StyleGAN2(NetworkBaseline[StyleGAN2Network, StyleGAN2Config]):
     """A StyleGAN2 generator in evaluation, with the names of its classes, if it has any."""
 
     def __init__(self, network: StyleGAN2Network) -> None:
@@ -37,9 +38,8 @@ class StyleGAN2:
             raise ValueError(
                 f"This network makes images of {network.config.image_channels} channels; a picture has 1 or 3."
             )
-        self.network = network.eval().requires_grad_(False)
-        self.config = network.config
-        self.labels = ClassLabels(self.config.num_classes, self.config.labels, self.config.class_groups)
+        config = network.config
+        super().__init__(network, config, ClassLabels(config.num_classes, config.labels, config.class_groups))
 
     @classmethod
     def from_pretrained(cls, name: Path | str, *, device: torch.device | str = "cpu") -> StyleGAN2:
@@ -55,35 +55,6 @@ class StyleGAN2:
         Nothing in a file is ever run.
         """
         return cls(read_stylegan2(Path(path), arguments)).to(device)
-
-    def save_pretrained(self, folder: Path | str, *, dtype: torch.dtype = torch.float32) -> Path:
-        """Write config.json and model.safetensors."""
-        return write_baseline(folder, type(self).__name__, self.network, self.config, dtype=dtype)
-
-    def to(self, device: torch.device | str) -> StyleGAN2:
-        """Move it to a device."""
-        self.network.to(device)
-        return self
-
-    @property
-    def device(self) -> torch.device:
-        """Return where it lies."""
-        return device_of(self.network)
-
-    @property
-    def image_size(self) -> int:
-        """Return the height and width of an image."""
-        return self.config.image_size
-
-    @property
-    def num_classes(self) -> int:
-        """Return how many classes can be asked for; 0 if it knows none."""
-        return self.config.num_classes
-
-    @property
-    def z_dim(self) -> int:
-        """Return the width of its latents."""
-        return self.config.z_dim
 
     def draw_latents(self, generator: torch.Generator, truncation: float = 1.0) -> Tensor:
         """Draw the latents (1, z_dim) of a sample; a truncation is a matter of its styles, not of these."""

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from encoders.media import Image
-from pipelines.baselines.base import BaselineOutput, Generators, device_of, draws, to_image
-from pipelines.baselines.folder import read_baseline, write_baseline
+from pipelines.baselines.base import BaselineOutput, Generators, draws, to_image
+from pipelines.baselines.folder import read_baseline
 from pipelines.baselines.labels import ClassLabels, Label
+from pipelines.baselines.network import NetworkBaseline
 from pipelines.baselines.vae_config import VAEConfig
 from pipelines.baselines.vae_model import VAENetwork
 from pipelines.outputs import conversion
@@ -20,47 +21,17 @@ from pipelines.outputs import conversion
 MAX_TRUNCATION = 2.0
 
 
-class VAE:
+class VAE(NetworkBaseline[VAENetwork, VAEConfig]):
     """A VAE or beta-VAE in evaluation, with the names of its classes, if it has any."""
 
     def __init__(self, network: VAENetwork) -> None:
-        self.network = network.eval().requires_grad_(False)
-        self.config = network.config
-        self.labels = ClassLabels(self.config.num_classes, self.config.labels, self.config.class_groups)
+        config = network.config
+        super().__init__(network, config, ClassLabels(config.num_classes, config.labels, config.class_groups))
 
     @classmethod
     def from_pretrained(cls, name: Path | str, *, device: torch.device | str = "cpu") -> VAE:
         """Load what `save_pretrained` wrote, from a folder or a hub repository."""
         return cls(read_baseline(name, cls.__name__, VAEConfig, VAENetwork)).to(device)
-
-    def save_pretrained(self, folder: Path | str, *, dtype: torch.dtype = torch.float32) -> Path:
-        """Write config.json and model.safetensors."""
-        return write_baseline(folder, type(self).__name__, self.network, self.config, dtype=dtype)
-
-    def to(self, device: torch.device | str) -> VAE:
-        """Move it to a device."""
-        self.network.to(device)
-        return self
-
-    @property
-    def device(self) -> torch.device:
-        """Return where it lies."""
-        return device_of(self.network)
-
-    @property
-    def image_size(self) -> int:
-        """Return the height and width of an image."""
-        return self.config.image_size
-
-    @property
-    def num_classes(self) -> int:
-        """Return how many classes can be asked for; 0 if it knows none."""
-        return self.config.num_classes
-
-    @property
-    def z_dim(self) -> int:
-        """Return the width of its latents."""
-        return self.config.z_dim
 
     def draw_latents(self, generator: torch.Generator, truncation: float = 1.0) -> Tensor:
         """Draw the latents (1, z_dim) of a sample: normal, times the truncation."""
