@@ -171,23 +171,8 @@ class CLIPEncoder:
         if self.token_kind == "pooled":
             pooled = F.normalize(self.model.encode_image(pixels).float(), dim=-1)
             return Features(tokens=pooled[:, None], pooled=pooled)
-        visual = self.model.visual
-        # timm's towers without a class token refuse to be asked for one; open_clip's own do not.
-        trunk = getattr(visual, "trunk", None)
-        output = visual.forward_intermediates(
-            pixels,
-            indices=1,
-            normalize_intermediates=True,
-            output_extra_tokens=trunk is None or getattr(trunk, "num_prefix_tokens", 0) > 0,
-        )
-        patches = output["image_intermediates"][-1]
-        if "image_intermediates_prefix" in output:
-            first = output["image_intermediates_prefix"][-1]
-        else:
-            first = patches.mean(dim=(2, 3))[:, None]
-        grid = F.adaptive_avg_pool2d(patches, self.image_grid)
-        tokens = torch.cat([first, grid.flatten(2).mT], dim=1).float()
-        return Features(tokens=tokens, pooled=F.normalize(output["image_features"].float(), dim=-1))
+        tokens, pooled = image_tokens(self.model, pixels, self.image_grid)
+        return Features(tokens=tokens.float(), pooled=F.normalize(pooled.float(), dim=-1))
 
     @torch.no_grad()
     def _text_features(self, ids: Tensor) -> Features:
@@ -195,6 +180,26 @@ class CLIPEncoder:
         pooled = F.normalize(self.model.encode_text(ids).float(), dim=-1)
         tokens = pooled[:, None] if self.token_kind == "pooled" else pooled.new_zeros(len(pooled), 0, self.width)
         return Features(tokens=tokens, pooled=pooled)
+
+
+def image_tokens(model: Any, pixels: Tensor, grid: int = IMAGE_GRID) -> tuple[Tensor, Tensor]:
+    """(B, 3, H, W) normalised -> (B, 1 + grid * grid, width), (B, D): a CLIP's "patches" of pictures, and their vectors."""
+    visual = model.visual
+    # timm's towers without a class token refuse to be asked for one; open_clip's own do not.
+    trunk = getattr(visual, "trunk", None)
+    output = visual.forward_intermediates(
+        pixels,
+        indices=1,
+        normalize_intermediates=True,
+        output_extra_tokens=trunk is None or getattr(trunk, "num_prefix_tokens", 0) > 0,
+    )
+    patches = output["image_intermediates"][-1]
+    if "image_intermediates_prefix" in output:
+        first = output["image_intermediates_prefix"][-1]
+    else:
+        first = patches.mean(dim=(2, 3))[:, None]
+    pooled = F.adaptive_avg_pool2d(patches, grid)
+    return torch.cat([first, pooled.flatten(2).mT], dim=1), output["image_features"]
 
 
 def tiny_clip_config(vocab_size: int) -> dict[str, Any]:

@@ -17,6 +17,20 @@ from training.parts import Parts
 HIDDEN = 512
 
 
+class SlotwiseAid(nn.Module):
+    """Each attribute is asked of a vector of its own, so that a core finds what is seen in places of their own."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.answers = nn.ModuleList(nn.Linear(width, len(among)) for among in ANSWERS.values())
+
+    def forward(self, vectors: Tensor) -> list[Tensor]:
+        """(M, num_vectors, width), at least as many vectors as attributes -> for each (M, number of answers)."""
+        normed = self.norm(vectors.float())
+        return [layer(normed[:, place]) for place, layer in enumerate(self.answers)]
+
+
 class ReadingAid(nn.Module):
     """All vectors of a medium or of a signal run at once -> for each attribute the scores."""
 
@@ -38,13 +52,15 @@ class ReadingAids(nn.Module):
 
     def __init__(self, num_vectors: Mapping[str, int], width: int) -> None:
         super().__init__()
-        self.aids = nn.ModuleDict({name: ReadingAid(number, width) for name, number in num_vectors.items()})
+        self.aids = nn.ModuleDict(
+            {
+                name: SlotwiseAid(width) if number >= len(ANSWERS) else ReadingAid(number, width)
+                for name, number in num_vectors.items()
+            }
+        )
 
     def forward(self, asked: Mapping[str, tuple[Tensor, Tensor]]) -> dict[str, Tensor]:
-        """{name: (vectors (M, K, width), answers (M, attributes))} -> {name: cross-entropy}, of those that have an aid.
-
-        Media of no scene teach nothing.
-        """
+        """{name: (vectors (M, K, width), answers (M, attributes))} -> {name: cross-entropy}, of those that have an aid."""
         losses = {}
         for name, (vectors, right) in asked.items():
             known = (right != UNASKED).any(dim=1)

@@ -53,6 +53,7 @@ def run(options: AlignOutputsOptions, progress: Progress = no_progress) -> Itera
         distance=stage.distance,
         distance_weight=stage.distance_weight,
         units=train.units(),
+        lenses=train.lenses(),
         denoisers=denoisers,
         denoising_weight=options.denoising_weight,
         aids=reading_aids(parts, stage.seed, makes=parts.outputs),

@@ -11,7 +11,7 @@ from pipelines.core import LanguageCore
 from pipelines.projections import ConditionProjection, InputProjection
 from training.aids import ReadingAids
 from training.denoising import DenoisingLoss
-from training.losses import IGNORED, Distance, condition_distance, token_cross_entropy
+from training.losses import IGNORED, Distance, Lens, condition_distance, token_cross_entropy
 from training.sequences import TokenBatch
 
 
@@ -27,11 +27,13 @@ class AlignmentModel(nn.Module):
         distance: Distance = "euclidean",
         distance_weight: float = 1.0,
         units: Mapping[Modality, Mapping[str, float]] | None = None,
+        lenses: Mapping[Modality, Mapping[str, Lens]] | None = None,
         denoisers: Mapping[Modality, DenoisingLoss] | None = None,
         denoising_weight: float = 1.0,
         aids: ReadingAids | None = None,
     ) -> None:
         """`units`: by modality and condition, the length in which distances are measured, so that all weigh alike.
+        `lenses`: likewise, through what projected conditions are compared with those wanted, beside the distance.
 
         `aids` ask what media show, of what the core reads and of what it says at a signal run; they are not kept.
         """
@@ -41,11 +43,12 @@ class AlignmentModel(nn.Module):
         self.inputs = nn.ModuleDict({str(modality): module for modality, module in inputs.items()})
         self.outputs = nn.ModuleDict({str(modality): module for modality, module in outputs.items()})
         self.distance, self.distance_weight, self.units = distance, distance_weight, units or {}
+        self.lenses = lenses or {}
         self.denoisers, self.denoising_weight = denoisers or {}, denoising_weight
         self.core_trains = True
 
     def forward(self, batch: TokenBatch) -> dict[str, Tensor]:
-        """Return "loss", its "cross_entropy", each "<modality>_distance" and "_denoising", and the number of "tokens"."""
+        """Return "loss", its "cross_entropy", each "<modality>_distance", "_unexplained" and "_denoising", and the "tokens"."""
         embeddings, states = self.read(batch)
         taught = batch.labels[:, 1:] != IGNORED
         cross_entropy = token_cross_entropy(self.core.logits(states[:, :-1][taught]), batch.labels[:, 1:][taught])
@@ -58,6 +61,10 @@ class AlignmentModel(nn.Module):
                 condition_distance(made[name], wanted[name], self.distance, unit=units.get(name, 1.0)) for name in made
             ]
             distances[f"{modality}_distance"] = torch.stack(by_name).mean()
+            lenses = self.lenses.get(modality, {})
+            if lenses:
+                seen = [lenses[name].unexplained(made[name], wanted[name]) for name in made]
+                distances[f"{modality}_unexplained"] = torch.stack(seen).mean()
             if modality in self.denoisers and modality in batch.latents:
                 latents = batch.latents[modality]
                 rows = (latents.starts.unsqueeze(1) == batch.signals[modality].starts).int().argmax(dim=1)

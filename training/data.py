@@ -5,11 +5,14 @@ for them. A stage has a purpose: to describe what it is shown, to make what it i
 """
 
 import hashlib
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
+
+import torch
 
 from encoders.files import read_media
 from encoders.media import Audio, Image, Media, Video
@@ -17,7 +20,8 @@ from encoders.modality import Modality
 from training import world
 from training.config import WORLD
 from training.features import hash_file
-from training.foundation.readout import ANSWERS, UNASKED, answers
+from training.foundation.isolation import COLOURED, recoloured
+from training.foundation.readout import answers, without
 from training.manifest import Manifest, ManifestPair, read_manifest
 from training.world.dialogues import MediaRef, draw_dialogue
 from training.world.foreign import (
@@ -170,7 +174,8 @@ def media_key(payload: Payload) -> str:
         shown = reference.scene
         if shown is not None and reference.modality is Modality.AUDIO:
             shown = Scene((Thing(shown.thing.name, COLOURS[0]),), BACKGROUNDS[0])  # a sound is that of its thing alone
-        what = f"{reference.modality} {shown!r} {reference.seed} {payload.side}"
+        turned = " turned" if reference.turned else ""
+        what = f"{reference.modality} {shown!r} {reference.seed} {payload.side}{turned}"
         return hashlib.sha256(f"{_world_fingerprint()} {what}".encode()).hexdigest()
     return hash_file(payload)
 
@@ -179,10 +184,9 @@ def known_answers(payload: Payload) -> tuple[int, ...] | None:
     """What a medium of the world shows, as the reading aid asks for it; nothing is known of people's own files."""
     if not isinstance(payload, WorldMedia):
         return None
-    scene = payload.reference.scene
-    if scene is None:
-        return (UNASKED,) * len(ANSWERS)
-    return tuple(answers([scene], heard=payload.reference.modality is Modality.AUDIO)[0].tolist())
+    reference = payload.reference
+    right = answers([reference.scene], heard=reference.modality is Modality.AUDIO)
+    return tuple((without(right, *COLOURED) if reference.turned else right)[0].tolist())
 
 
 def load_media(payload: Payload, modality: Modality) -> Media:
@@ -200,7 +204,10 @@ def render(media: WorldMedia) -> Media:
     reference, side = media.reference, media.side
     scene, seed = reference.scene, reference.seed
     if reference.modality is Modality.IMAGE:
-        return Image.from_uint8(render_foreign_image(seed, side=side) if scene is None else render_image(scene, seed))
+        pixels = render_foreign_image(seed, side=side) if scene is None else render_image(scene, seed)
+        if reference.turned:
+            pixels = recoloured(torch.from_numpy(pixels), random.Random(seed)).numpy()
+        return Image.from_uint8(pixels)
     if reference.modality is Modality.VIDEO:
         frames = render_foreign_video(seed, side=side) if scene is None else render_video(scene, seed)
         return Video.from_uint8(frames, VIDEO_RATE)

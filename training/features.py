@@ -45,12 +45,17 @@ class Table:
         }
 
 
-def spread(table: Table, max_rows: int = 1024) -> dict[str, float]:
+def sampled(table: Table, max_rows: int = 1024) -> dict[str, Tensor]:
+    """Return evenly spaced rows of a table, all of a small one."""
+    return table[np.linspace(0, len(table) - 1, min(len(table), max_rows)).astype(np.int64)]
+
+
+def spread(table: Table) -> dict[str, float]:
     """How far the rows' vectors lie from their mean on average, by name: a unit of length for conditions.
 
     At least a tenth of the vectors' own length, so that a part that says almost the same of everything is no lens.
     """
-    values = table[np.linspace(0, len(table) - 1, min(len(table), max_rows)).astype(np.int64)]
+    values = sampled(table)
     lengths = {name: torch.linalg.vector_norm(value, dim=-1).mean() for name, value in values.items()}
     means = {name: value.mean(dim=0) for name, value in values.items()}
     apart = {name: torch.linalg.vector_norm(values[name] - means[name], dim=-1).mean() for name in values}

@@ -22,6 +22,7 @@ from training.loop import Step
 from training.parts import load_parts, save_parts
 from training.prepare import prepare
 from training.previews import preview_replies, preview_signals
+from training.slips import with_slips
 from training.stage import Stage, check_output, follow, run_stage
 
 DEFAULTS = StageOptions(output=Path("."), steps=2000, batch_size=32, learning_rate=1e-3, num_samples=30000)
@@ -47,6 +48,8 @@ def run(options: InstructOptions, progress: Progress = no_progress) -> Iterator[
     data = load_data(manifest, "talk", stage.num_samples, stage.seed, reads=reads, makes=makes)
     train = prepare(data.train, parts.pipe, parts.encoders, parts.decoders, stage.cache, progress=progress)
     shown = prepare(data.shown, parts.pipe, parts.encoders, parts.decoders, stage.cache)
+    if manifest is None:
+        train = with_slips(train, parts.core.tokenizer, stage.seed)
     attach_adapter(parts.core, options)
     parts.free_decoders()
     model = AlignmentModel(
@@ -56,6 +59,7 @@ def run(options: InstructOptions, progress: Progress = no_progress) -> Iterator[
         distance=stage.distance,
         distance_weight=stage.distance_weight,
         units=train.units(),
+        lenses=train.lenses(),
         aids=reading_aids(parts, stage.seed, reads=reads, makes=makes),
     )
     adapter = [parameter for name, parameter in parts.core.named_parameters() if "lora_" in name]

@@ -1,6 +1,7 @@
 """The losses of the alignment stages, each a function of tensors alone."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -36,6 +37,35 @@ def condition_distance(given: Tensor, wanted: Tensor, kind: Distance = "euclidea
     if kind not in _DISTANCES:
         raise ValueError(f"No distance {kind!r}; there are: {', '.join(DISTANCES)}.")
     return _DISTANCES[kind](given.float() / unit, wanted.float() / unit)
+
+
+@dataclass(frozen=True, eq=False)
+class Lens:
+    """The directions in which conditions differ from caption to caption, and how much each counts: centred PCA.
+
+    A plain distance is ruled by what varies most, of captions the background; the one word that names the thing may then
+    stay unlearned. Seen through the lens all directions vary alike, the faintest excepted.
+    """
+
+    directions: Tensor  # (length of a flattened condition, components)
+    scales: Tensor  # (components,)
+
+    @classmethod
+    def of(cls, values: Tensor, max_components: int = 256, floor: float = 1e-3) -> "Lens":
+        """(N, ...) conditions, at least two -> their lens; `floor` is the least variance in full, as a share of the most."""
+        flat = values.flatten(1).float()
+        flat = flat - flat.mean(0)
+        variances, mixes = torch.linalg.eigh(flat @ flat.T / len(flat))  # as many samples as may be, few of the length
+        kept = min(max_components, int((variances > floor / 10 * variances[-1]).sum()))  # fainter ones are rounding
+        variances, mixes = variances[-kept:], mixes[:, -kept:]
+        directions = torch.nn.functional.normalize(flat.T @ mixes, dim=0)
+        weights = variances / (variances + floor * variances[-1])
+        return cls(directions, (weights / weights.sum() / variances).sqrt())
+
+    def unexplained(self, given: Tensor, wanted: Tensor) -> Tensor:
+        """(B, ...), the same -> scalar: 0 for the very conditions, 1 on average for their mean."""
+        seen = ((given - wanted).float().flatten(1) @ self.directions) * self.scales
+        return seen.square().sum(dim=1).mean()
 
 
 def denoising_loss(

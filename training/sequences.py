@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from encoders.modality import Modality
-from training.features import Table, spread
-from training.losses import IGNORED
+from training.features import Table, sampled, spread
+from training.losses import IGNORED, Lens
 
 MEDIA = -1  # the id at a position that holds an encoder's feature
 _BUCKET_BATCHES = 16  # batches drawn together, sorted by length among themselves
@@ -91,6 +91,14 @@ class SequenceSet:
     def units(self) -> dict[Modality, dict[str, float]]:
         """The spread of each decoder's conditions: a distance of 1 is that of who knows nothing of the caption."""
         return {modality: spread(table) for modality, table in self.conditions.items()}
+
+    def lenses(self) -> dict[Modality, dict[str, Lens]]:
+        """Through what each decoder's conditions are compared, where there are at least two."""
+        return {
+            modality: {name: Lens.of(values) for name, values in sampled(table, 2048).items()}
+            for modality, table in self.conditions.items()
+            if len(table) > 1
+        }
 
     def collate(self, indices: Sequence[int], device: torch.device | None = None) -> TokenBatch:
         """Pad some sequences into a batch and fetch what they point at."""

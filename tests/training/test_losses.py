@@ -8,6 +8,7 @@ from torch.nn import functional
 from training.losses import (
     DISTANCES,
     IGNORED,
+    Lens,
     condition_distance,
     denoising_loss,
     denoising_target,
@@ -72,3 +73,24 @@ def test_the_velocity_is_that_of_salimans_and_ho() -> None:
     alpha = scheduler.alphas_cumprod[times].sqrt().unsqueeze(1)
     sigma = (1 - scheduler.alphas_cumprod[times]).sqrt().unsqueeze(1)
     torch.testing.assert_close(denoising_target(scheduler, latents, noise, times), alpha * noise - sigma * latents)
+
+
+def test_through_a_lens_the_mean_explains_nothing_and_the_conditions_all() -> None:
+    torch.manual_seed(0)
+    wanted = torch.randn(64, 4, 8) * torch.tensor([5.0, 1.0, 0.5, 0.2]).view(4, 1) + 3
+    lens = Lens.of(wanted)
+    assert lens.unexplained(wanted, wanted).item() == 0
+    torch.testing.assert_close(
+        lens.unexplained(wanted.mean(0).expand_as(wanted), wanted).item(), 1.0, rtol=1e-3, atol=0
+    )
+
+
+def test_a_lens_sees_the_faint_word_that_a_distance_overlooks() -> None:
+    torch.manual_seed(0)
+    place, thing = torch.randint(4, (256,)), torch.randint(16, (256,))
+    wanted = torch.cat([3 * torch.randn(4, 32)[place], 0.5 * torch.randn(16, 8)[thing]], dim=1)
+    lens, mean = Lens.of(wanted), wanted.mean(0)
+    without_thing = torch.cat([wanted[:, :32], mean[32:].expand(256, -1)], dim=1)
+    without_place = torch.cat([mean[:32].expand(256, -1), wanted[:, 32:]], dim=1)
+    assert condition_distance(without_thing, wanted) < 0.2 * condition_distance(without_place, wanted)
+    assert lens.unexplained(without_thing, wanted) > lens.unexplained(without_place, wanted)

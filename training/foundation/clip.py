@@ -1,8 +1,11 @@
 """Train the small CLIP (pictures and text) and save it in open_clip's own folder format.
 
-python -m training.foundation.clip --output runs/clip
+    python -m training.foundation.clip --output runs/clip
+
+As for ImageBind, a reading aid that is thrown away afterwards (`readout.py`) asks the tokens for every attribute.
 """
 
+import math
 import random
 from pathlib import Path
 from typing import Any
@@ -13,17 +16,21 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from encoders.clip import ClipPixels, clip_tokenizer, create_clip, save_clip, tiny_clip_config
+from encoders.clip import ClipPixels, clip_tokenizer, create_clip, image_tokens, save_clip, tiny_clip_config
 from encoders.text_tokens import train_tokenizer
 from encoders.transforms import image_batch
 from training.foundation.command import options_of, parser, run, save_grid
+from training.foundation.isolation import recoloured_pictures
 from training.foundation.pairs import contrastive_loss, matches, pictures, top1
+from training.foundation.readout import Readout, answers, readout_loss
 from training.foundation.tokenizers import captions
 from training.loop import Batch, LoopOptions
 
 LOOP = LoopOptions(steps=0, learning_rate=6e-4, warmup_steps=200, weight_decay=0.05, precision="bf16", ema_decay=0.998)
 VOCABULARY = 600
 IMAGE_SIZE = 64
+SCALE = 20.0  # of the cosines, also in the finished model
+READING = 4.0  # the weight of the reading aid's loss
 
 
 def config_of(vocab_size: int) -> dict[str, Any]:
@@ -34,16 +41,37 @@ def config_of(vocab_size: int) -> dict[str, Any]:
     return config
 
 
+class Reading(nn.Module):
+    """Both towers, and the reading aid, as one forward pass."""
+
+    def __init__(self, model: Any, readout: Readout) -> None:
+        super().__init__()
+        self.model: Any = model  # open_clip has no types
+        self.readout = readout
+
+    def forward(self, images: Tensor, recoloured: Tensor, ids: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Pictures of both kinds, ids (B, T) -> the first pictures' and the texts' vectors, and what was read off both."""
+        tokens, pooled = image_tokens(self.model, torch.cat([images, recoloured]))
+        return pooled[: len(images)], self.model.encode_text(ids), self.readout(tokens)
+
+
 def loss_of(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-    """CLIP's loss with every match a positive."""
-    image, text, scale = model(batch["images"], batch["ids"])[:3]
-    loss = contrastive_loss(image, text, batch["same"], scale.clamp(max=60.0))
-    return {"loss": loss, "top1": top1(image, text, batch["same"]), "scale": scale}
+    """CLIP's loss with every match a positive, and that of reading; how often what is read is right in all."""
+    image, text, read = model(batch["images"], batch["recoloured"], batch["ids"])
+    bound = contrastive_loss(image, text, batch["same"], torch.tensor(SCALE))
+    reading, share = readout_loss(read, batch["answers"])
+    return {
+        "loss": bound + READING * reading,
+        "bound": bound,
+        "reading": reading,
+        "top1": top1(image, text, batch["same"]),
+        "read": share,
+    }
 
 
 def main() -> None:
     """Train, and save `<output>/clip`, which stock open_clip loads with the schema local-dir."""
-    arguments = parser(__doc__ or "", steps=2500, batch_size=64).parse_args()
+    arguments = parser(__doc__ or "", steps=2500, batch_size=48).parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(arguments.seed)
     tokens = (arguments.init_from or arguments.output) / "tokenizer.json"
@@ -56,6 +84,8 @@ def main() -> None:
         model.load_state_dict(
             {n: v.float() for n, v in load_file(arguments.init_from / "open_clip_model.safetensors").items()}
         )
+    reading = Reading(model, Readout(config["vision_cfg"]["width"]))
+    reading.model.logit_scale.requires_grad_(False).fill_(math.log(SCALE))
     pixels = ClipPixels(image_size=IMAGE_SIZE)
 
     def batch(step: int, side_seed: int = 0) -> Batch:
@@ -63,11 +93,18 @@ def main() -> None:
         images, texts, scenes = pictures(rng, arguments.batch_size)
         length = config["text_cfg"]["context_length"]
         ids = tokenizer(texts, padding="max_length", max_length=length, truncation=True, return_tensors="pt").input_ids
-        return {"images": image_batch(torch.from_numpy(images), pixels), "ids": ids, "same": matches(scenes)}
+        recoloured, recoloured_answers = recoloured_pictures(rng, arguments.batch_size // 3)
+        return {
+            "images": image_batch(torch.from_numpy(images), pixels),
+            "recoloured": image_batch(recoloured, pixels),
+            "ids": ids,
+            "same": matches(scenes),
+            "answers": torch.cat([answers(scenes), recoloured_answers]),
+        }
 
     def preview(path: Path) -> None:
-        given = {name: value.to(next(model.parameters()).device) for name, value in batch(0, side_seed=1).items()}
-        image, text = model(given["images"], given["ids"])[:2]
+        given = {name: value.to(next(reading.parameters()).device) for name, value in batch(0, side_seed=1).items()}
+        image, text, _ = reading(given["images"], given["recoloured"], given["ids"])
         grey = (
             (normalize(image.float(), dim=-1) @ normalize(text.float(), dim=-1).T)
             .clamp(0, 1)
@@ -78,7 +115,7 @@ def main() -> None:
         )
         save_grid(np.repeat(grey[None, ..., None], 3, axis=-1), path, columns=1, scale=8)
 
-    run(model, batch, loss_of, options_of(arguments, LOOP), arguments, preview)
+    run(reading, batch, loss_of, options_of(arguments, LOOP), arguments, preview)
     save_clip(model, config, tokenizer, arguments.output / "clip")
 
 

@@ -130,9 +130,9 @@ def main() -> None:
     def batch(step: int, side_seed: int = 0) -> Batch:
         rng = random.Random(f"imagebind {arguments.seed} {side_seed} {step}")
         images, image_texts, image_scenes = pictures(rng, arguments.batch_size)
-        frames, video_texts, video_scenes = videos(rng, arguments.batch_size // 8)
+        frames, video_texts, video_scenes = videos(rng, arguments.batch_size // 3)
         recoloured, recoloured_answers = recoloured_pictures(rng, arguments.batch_size // 2)
-        partial, partial_answers = partial_videos(rng, arguments.batch_size // 8)
+        partial, partial_answers = partial_videos(rng, arguments.batch_size // 3)
         places = [rng.randrange(len(sounds)) for _ in range(arguments.batch_size // 6)]
         heard = [sound_scene(0, place)[0] for place in places]
         shown = [_with_thing_of(scene, rng) for scene in heard]

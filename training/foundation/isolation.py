@@ -7,19 +7,19 @@ tells of the thing alone; a blurred video tells of the motion alone, one that st
 
 import math
 import random
-from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from training.foundation.readout import ANSWERS, UNASKED, answers
+from training.foundation.readout import answers, without
 from training.world.pictures import render_image, render_video
-from training.world.scene import Kind, Scene
+from training.world.scene import Kind
 from training.world.split import draw
 
 GREY_SHARE = 0.15
+COLOURED = ("colour", "other_colour", "background")  # what turned hues tell nothing of
 BLUR_PX = 16  # the edge of the squares in which a blurred video keeps but the mean
 _KINDS: tuple[Kind, ...] = ("one", "two", "two")
 
@@ -29,7 +29,7 @@ def recoloured_pictures(rng: random.Random, count: int) -> tuple[Tensor, Tensor]
     scenes = [draw(rng, _KINDS[number % len(_KINDS)], "train") for number in range(count)]
     pictures = np.stack([render_image(scene, rng.getrandbits(31)) for scene in scenes])
     turned = torch.stack([recoloured(torch.from_numpy(picture), rng) for picture in pictures])
-    return turned, _without(scenes, "colour", "other_colour", "background")
+    return turned, without(answers(scenes), *COLOURED)
 
 
 def partial_videos(rng: random.Random, count: int) -> tuple[Tensor, Tensor]:
@@ -40,7 +40,8 @@ def partial_videos(rng: random.Random, count: int) -> tuple[Tensor, Tensor]:
         blurred(video) if number % 2 else video[rng.randrange(len(video))].expand_as(video)
         for number, video in enumerate(frames)
     ]
-    moving, still = _without(scenes, "thing", "colour", "background"), _without(scenes, "motion")
+    right = answers(scenes)
+    moving, still = without(right, "thing", "colour", "background"), without(right, "motion")
     of_blurred = torch.arange(count)[:, None] % 2 == 1
     return torch.stack(changed), torch.where(of_blurred, moving, still)
 
@@ -64,10 +65,3 @@ def blurred(frames: Tensor) -> Tensor:
     small = avg_pool2d(planes, BLUR_PX)
     smooth = interpolate(small, size=planes.shape[-2:], mode="bilinear")
     return smooth.round().byte().permute(0, 2, 3, 1)
-
-
-def _without(scenes: Sequence[Scene], *hidden: str) -> Tensor:
-    right = answers(scenes)
-    for name in hidden:
-        right[:, list(ANSWERS).index(name)] = UNASKED
-    return right

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from training.world.captions import inverted
+from training.world.captions import upright
 from training.world.scene import BACKGROUNDS, COLOURS, SIZES, THINGS, Motion, Relation, Scene
 
+UNKNOWN = "unknown"  # what a medium from outside the world shows
 # What is asked for, with its answers; "other" is the second thing of a pair, seen from the left or from above.
 ANSWERS: Mapping[str, tuple[str, ...]] = {
-    "thing": THINGS,
+    "thing": (*THINGS, UNKNOWN),
     "colour": COLOURS,
     "size": SIZES,
     "background": BACKGROUNDS,
@@ -28,14 +29,25 @@ ANSWERS: Mapping[str, tuple[str, ...]] = {
 UNASKED = -100
 
 
-def answers(scenes: Sequence[Scene], *, heard: bool = False) -> Tensor:
-    """(B, len(ANSWERS)) int64: the place of each right answer, UNASKED where a scene has none (of a sound: but its thing)."""
+def answers(scenes: Sequence[Scene | None], *, heard: bool = False) -> Tensor:
+    """(B, len(ANSWERS)) int64: the place of each right answer, UNASKED where a scene has none (of a sound: but its thing).
+
+    None stands for what lies outside the world.
+    """
     return torch.tensor([_answers(scene, heard) for scene in scenes])
 
 
-def _answers(scene: Scene, heard: bool) -> list[int]:
-    if scene.relation in (Relation.RIGHT_OF, Relation.BELOW):
-        scene = inverted(scene)
+def without(right: Tensor, *hidden: str) -> Tensor:
+    """(B, len(ANSWERS)) -> the same, where nothing is asked of these attributes."""
+    right = right.clone()
+    right[:, [list(ANSWERS).index(name) for name in hidden]] = UNASKED
+    return right
+
+
+def _answers(scene: Scene | None, heard: bool) -> list[int]:
+    if scene is None:
+        return [ANSWERS["thing"].index(UNKNOWN), *[UNASKED] * (len(ANSWERS) - 1)]
+    scene = upright(scene)
     right: dict[str, str | None] = {"thing": scene.thing.name}
     if not heard:
         right |= {"colour": scene.thing.colour, "size": scene.thing.size, "background": scene.background}

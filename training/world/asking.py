@@ -1,6 +1,7 @@
 """Turns answered with text alone: describing, questions, facts, small talk, and what lies outside the world."""
 
 from training.world import outside
+from training.world.captions import upright
 from training.world.making import make_from_text
 from training.world.scene import (
     BACKGROUNDS,
@@ -82,7 +83,7 @@ def silent(talk: Talk) -> None:
     scene = talk.draw(kind)
     while scene.thing.has_sound:
         scene = talk.draw(kind)
-    talk.user(talk.ask("play_seen"), talk.shown(scene, kind))
+    talk.user(talk.ask("play_seen"), talk.shown_thing(scene, kind))
     talk.assistant(talk.reply("silent_seen", name=talk.wording.name(scene.thing.name)))
 
 
@@ -130,6 +131,8 @@ def refuse(talk: Talk) -> None:
 
 
 def _describe(talk: Talk, scene: Scene, kind: Kind) -> None:
+    """Describe a medium; of two things always the left or the upper one first."""
+    scene = upright(scene)
     talk.user(talk.ask(_DESCRIBE[kind]), talk.shown(scene, kind))
     talk.assistant(talk.reply("heard" if kind == "audio" else "seen", c=talk.wording.canonical(scene, kind)))
     talk.remember(scene, kind)

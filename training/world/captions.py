@@ -181,6 +181,11 @@ def inverted(scene: Scene) -> Scene:
     return replace(scene, things=scene.things[::-1], relation=INVERSE[scene.relation])
 
 
+def upright(scene: Scene) -> Scene:
+    """Say a pair from its left or its upper thing. Other scenes stay as they are."""
+    return inverted(scene) if scene.relation in (Relation.RIGHT_OF, Relation.BELOW) else scene
+
+
 def noun_phrase(thing: Thing, *, size: str | None = None, colour: bool = True) -> str:
     """Say "small red bell"; `size` is another word for the size, and `colour=False` leaves the colour out."""
     words = (size or (thing.size and SIZE_WORDS[thing.size][0]), thing.colour if colour else None, thing.name)

@@ -49,7 +49,7 @@ def play_seen(talk: Talk) -> None:
     """Play the sound of what a picture or a video shows."""
     kind: Kind = talk.rng.choice(("one", "one", "video"))
     scene = talk.draw(kind, sounding=True)
-    talk.user(talk.ask("play_seen"), talk.shown(scene, kind))
+    talk.user(talk.ask("play_seen"), talk.shown_thing(scene, kind))
     talk.make((scene, "audio", _THING))
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from training.world.captions import upright
 from training.world.making import make_from_text
 from training.world.scene import (
     BACKGROUNDS,
@@ -45,7 +46,7 @@ def revise(talk: Talk) -> None:
             break
     if kind in ("one", "two") and talk.rng.random() < 0.15:
         talk.user(talk.ask("describe_image"), talk.shown(scene, kind))
-        talk.assistant(talk.reply("seen", c=talk.wording.canonical(scene, kind)))
+        talk.assistant(talk.reply("seen", c=talk.wording.canonical(upright(scene), kind)))
     else:
         make_from_text(talk, scene, kind)
     return _change(talk, change)

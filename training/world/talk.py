@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from encoders.modality import Modality
@@ -24,17 +24,22 @@ ATTRIBUTES: Mapping[Kind, frozenset[str]] = {
     "video": frozenset({"thing", "colour", "background", "motion"}),
     "audio": frozenset({"thing"}),
 }
+_OFTEN_TURNED = 0.6
 _OFTEN_NAMED = {"thing": 1.0, "relation": 0.9, "motion": 0.9, "colour": 0.75, "background": 0.6, "size": 0.5}
 
 
 @dataclass(frozen=True)
 class MediaRef:
-    """A medium to be rendered when needed: of a scene, or (foreign, then without a scene) from outside the world."""
+    """A medium to be rendered when needed: of a scene, or (foreign, then without a scene) from outside the world.
+
+    `turned`: a picture with all its hues turned at random, of which only the thing is asked.
+    """
 
     modality: Modality
     scene: Scene | None
     seed: int
     foreign: bool = False
+    turned: bool = False
 
 
 @dataclass
@@ -78,6 +83,14 @@ class Talk:
     def shown(self, scene: Scene, kind: Kind) -> MediaRef:
         """Refer to a medium of a scene, with a seed of its own."""
         return MediaRef(MODALITIES[kind], scene, self.rng.getrandbits(31))
+
+    def shown_thing(self, scene: Scene, kind: Kind) -> MediaRef:
+        """Refer to a medium of which nothing but the thing is asked: while training, mostly pictures with turned hues.
+
+        A colour comes with some things only; where it tells nothing, the thing must be read from its shape.
+        """
+        turned = self.side == "train" and kind == "one" and self.rng.random() < _OFTEN_TURNED
+        return replace(self.shown(scene, kind), turned=turned)
 
     def announce(self, scene: Scene, kind: Kind) -> str:
         """Restate what is made in its canonical wording."""
