@@ -6,7 +6,7 @@ from transformers import AutoTokenizer
 from encoders.modality import Modality
 from pipelines.presets import preset_folder
 from training.losses import IGNORED
-from training.sequences import SequenceSet, Slot, TokenSequence
+from training.sequences import MEDIA, SequenceSet, Slot, TokenSequence
 from training.slips import kinds, with_slips
 
 
@@ -22,17 +22,29 @@ def test_slips_stay_of_a_kind_and_labels_stay_right() -> None:
     changed = 0
     for sequence in slipped.sequences:
         assert np.array_equal(sequence.labels, labels)
-        assert np.array_equal(sequence.ids[labels == IGNORED], said[labels == IGNORED])
-        assert all(new in exchanged[old] for old, new in zip(said.tolist(), sequence.ids.tolist(), strict=True))
-        changed += (is_new := not np.array_equal(sequence.ids, said))
+        before, after = said[labels != IGNORED].tolist(), sequence.ids[labels != IGNORED].tolist()
+        assert all(new in exchanged[old] for old, new in zip(before, after, strict=True))
+        changed += (is_new := before != after)
         assert bool(sequence.signals) != is_new
     assert 0 < changed < 40
     again = with_slips(data, tokenizer, seed=0)
     assert all(np.array_equal(a.ids, b.ids) for a, b in zip(slipped.sequences, again.sequences, strict=True))
 
 
-def test_without_media_nothing_slips() -> None:
+def test_without_media_no_reply_slips() -> None:
     tokenizer = AutoTokenizer.from_pretrained(preset_folder("tiny") / "core")
     said = np.array(sorted(kinds(tokenizer)), dtype=np.int64)
     data = SequenceSet([TokenSequence(said, said)] * 20, {}, {})
     assert all(np.array_equal(sequence.ids, said) for sequence in with_slips(data, tokenizer, seed=0).sequences)
+
+
+def test_in_requests_only_words_that_no_reply_has_are_exchanged() -> None:
+    tokenizer = AutoTokenizer.from_pretrained(preset_folder("tiny") / "core")
+    end = int(tokenizer.eos_token_id)
+    ids = np.array([end, MEDIA, 300, 301, 302, 303, 400, 401], dtype=np.int64)
+    labels = np.array([IGNORED] * 6 + [400, 401], dtype=np.int64)
+    data = SequenceSet([TokenSequence(ids, labels)] * 60, {}, {})
+    slipped = [sequence.ids for sequence in with_slips(data, tokenizer, seed=0).sequences]
+    assert all(np.array_equal(new[[0, 1, 6, 7]], ids[[0, 1, 6, 7]]) for new in slipped)
+    assert all(set(new[2:6].tolist()) <= {300, 301, 302, 303} for new in slipped)
+    assert any(not np.array_equal(new, ids) for new in slipped)
