@@ -10,6 +10,7 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from training.losses import IGNORED
@@ -17,7 +18,7 @@ from training.sequences import SequenceSet, TokenSequence
 from training.world.dialogues import LANGUAGES
 from training.world.scene import COLOURS, THINGS
 
-REPLIES = 0.35  # the share of the dialogues about media in which the assistant slips
+REPLIES = 0.25  # the share of the dialogues in which the assistant slips, in its last reply
 NAMES = 0.4  # the share of their names of colours and things that are exchanged
 REQUESTS = 0.5  # the share of the dialogues in which the user's wording slips
 WORDING = 0.12  # the share of its tokens, of those that no reply has, that are exchanged
@@ -52,7 +53,7 @@ def with_slips(data: SequenceSet, tokenizer: PreTrainedTokenizerBase, seed: int)
         rng = random.Random(f"slips {seed} {number}")
         if rng.random() < REQUESTS:
             sequence = _reword(sequence, wording, rng)
-        if sequence.media and rng.random() < REPLIES:
+        if rng.random() < REPLIES:
             sequence = _slip(sequence, exchanged, rng)
         sequences.append(sequence)
     return replace(data, sequences=sequences)
@@ -68,8 +69,9 @@ def _reword(sequence: TokenSequence, wording: Mapping[int, None], rng: random.Ra
 
 def _slip(sequence: TokenSequence, exchanged: Kinds, rng: random.Random) -> TokenSequence:
     ids = sequence.ids.copy()
-    for place, (token, label) in enumerate(zip(sequence.ids.tolist(), sequence.labels.tolist(), strict=True)):
-        if label != IGNORED and token in exchanged and rng.random() < NAMES:
+    untaught = np.flatnonzero(sequence.labels == IGNORED)
+    for place in range(int(untaught[-1]) + 1 if len(untaught) else 0, len(ids)):
+        if (token := int(ids[place])) in exchanged and rng.random() < NAMES:
             ids[place] = rng.choice(exchanged[token])
     return replace(sequence, ids=ids, signals=(), latents=())
 

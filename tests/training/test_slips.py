@@ -15,7 +15,7 @@ def test_slips_stay_of_a_kind_and_labels_stay_right() -> None:
     exchanged = kinds(tokenizer)
     assert exchanged
     said = np.array(sorted(exchanged), dtype=np.int64)
-    labels = np.where(np.arange(len(said)) % 2, said, IGNORED)
+    labels = np.where(np.arange(len(said)) < 8, IGNORED, said)
     medium = (Slot(Modality.IMAGE, 0, 0),)
     data = SequenceSet([TokenSequence(said, labels, medium, medium) for _ in range(40)], {}, {})
     slipped = with_slips(data, tokenizer, seed=0)
@@ -31,11 +31,15 @@ def test_slips_stay_of_a_kind_and_labels_stay_right() -> None:
     assert all(np.array_equal(a.ids, b.ids) for a, b in zip(slipped.sequences, again.sequences, strict=True))
 
 
-def test_without_media_no_reply_slips() -> None:
+def test_only_the_last_reply_slips() -> None:
     tokenizer = AutoTokenizer.from_pretrained(preset_folder("tiny") / "core")
     said = np.array(sorted(kinds(tokenizer)), dtype=np.int64)
-    data = SequenceSet([TokenSequence(said, said)] * 20, {}, {})
-    assert all(np.array_equal(sequence.ids, said) for sequence in with_slips(data, tokenizer, seed=0).sequences)
+    ids = np.concatenate([said, [tokenizer.eos_token_id], said])
+    labels = np.where(np.arange(len(ids)) == len(said), IGNORED, ids)
+    data = SequenceSet([TokenSequence(ids, labels)] * 20, {}, {})
+    slipped = [sequence.ids for sequence in with_slips(data, tokenizer, seed=0).sequences]
+    assert all(np.array_equal(new[: len(said)], said) for new in slipped)
+    assert any(not np.array_equal(new, ids) for new in slipped)
 
 
 def test_in_requests_only_words_that_no_reply_has_are_exchanged() -> None:
