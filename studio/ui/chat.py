@@ -1,7 +1,6 @@
 """The page on which a person talks with the model. Work lives in the job queue; the page asks, and shows what came."""
 
 from collections.abc import Sequence
-from time import monotonic
 from typing import Any
 
 import streamlit as st
@@ -14,13 +13,22 @@ from studio.live import LiveReply
 from studio.media_store import MAX_UPLOAD_BYTES
 from studio.options import ReplyOptions
 from studio.presets import DEFAULT_PRESET, HONEST_LABEL, page_preset
-from studio.ui.frame import PageStudio, label, page_studio, show_text
+from studio.ui.frame import (
+    MARK,
+    NARROW,
+    PageStudio,
+    label,
+    look_for_worker,
+    page_studio,
+    set_width,
+    show_text,
+    wake_worker,
+)
 from studio.ui.messages import show_live, show_reply, show_request
 from studio.ui.settings import choose_options
-from studio.worker import ensure_worker
+from studio.ui.words import N_, _
 
 POLL_SECONDS = 0.4
-LOOK_FOR_WORKER_SECONDS = 2.0
 FILE_TYPES = [
     "png",
     "jpg",
@@ -38,19 +46,19 @@ FILE_TYPES = [
     "mkv",
     "avi",
 ]
-MARK = '<span class="studio-mark"><i></i><i></i><i></i><i></i></span>'
 EXAMPLES = (
-    (":material/palette:", "Draw a red bell above a blue boat"),
-    (":material/music_note:", "Play a trumpet"),
-    (":material/animation:", "Show a green frog that bounces"),
-    (":material/auto_awesome:", "Draw a yellow bird at night and let me hear it"),
+    (":material/palette:", N_("Draw a red bell above a blue boat")),
+    (":material/music_note:", N_("Play a trumpet")),
+    (":material/animation:", N_("Show a green frog that bounces")),
+    (":material/auto_awesome:", N_("Draw a yellow bird at night and let me hear it")),
 )
 
 
 def show_chat() -> None:
     """Show the whole page."""
+    set_width(NARROW)
     studio = page_studio()
-    _wake_worker(studio)
+    wake_worker(studio)
     conversation = _open_conversation(studio)
     options = _show_sidebar(studio, conversation)
     messages = studio.history.messages(conversation.id) if conversation else []
@@ -58,7 +66,7 @@ def show_chat() -> None:
     if not messages:
         _show_empty_state(studio, conversation, options)
     said = st.chat_input(
-        "Answering…" if is_busy else "Say, show or play something",
+        _("Answering…") if is_busy else _("Say, show or play something"),
         accept_file="multiple",
         file_type=FILE_TYPES,
         accept_audio=True,
@@ -70,13 +78,6 @@ def show_chat() -> None:
     if said:
         files = list(said.files) + ([said.audio] if said.audio else [])
         _ask(studio, conversation, said.text or "", files, options)
-
-
-def _wake_worker(studio: PageStudio) -> None:
-    """Let the model load while the person still thinks; once for every visit."""
-    if "woken" not in st.session_state:
-        st.session_state.woken = True
-        ensure_worker(studio.store.home, preset=page_preset())
 
 
 def _open_conversation(studio: PageStudio) -> ConversationRecord | None:
@@ -93,12 +94,13 @@ def _open_conversation(studio: PageStudio) -> ConversationRecord | None:
 
 def _show_sidebar(studio: PageStudio, conversation: ConversationRecord | None) -> ReplyOptions:
     with st.sidebar:
-        st.html(f'<div class="studio-brand">{MARK} Multimodal Studio</div>')
-        st.button("New conversation", icon=":material/add:", key="new", width="stretch", on_click=_go_to, args=(None,))
+        st.button(
+            _("New conversation"), icon=":material/add:", key="new", width="stretch", on_click=_go_to, args=(None,)
+        )
         options = choose_options()
         recent = studio.history.recent()
         if recent:
-            show_text("Earlier conversations", kind="note")
+            show_text(_("Earlier conversations"), kind="note")
         with st.container(key="history"):
             for record in recent:
                 is_open = conversation is not None and record.id == conversation.id
@@ -111,11 +113,11 @@ def _show_sidebar(studio: PageStudio, conversation: ConversationRecord | None) -
                     args=(record.id,),
                 )
         if conversation is not None and recent:
-            with st.popover("Delete this conversation", icon=":material/delete:", type="tertiary"):
-                show_text("Its messages go. Files that you downloaded stay.", kind="note")
-                st.button("Delete", key="delete", on_click=_delete, args=(studio, conversation.id))
+            with st.popover(_("Delete this conversation"), icon=":material/delete:", type="tertiary"):
+                show_text(_("Its messages go. Files that you downloaded stay."), kind="note")
+                st.button(_("Delete"), key="delete", on_click=_delete, args=(studio, conversation.id))
             if page_preset() == DEFAULT_PRESET:
-                show_text(HONEST_LABEL, kind="note")
+                show_text(_(HONEST_LABEL), kind="note")
     return options
 
 
@@ -134,16 +136,16 @@ def _delete(studio: PageStudio, conversation: str) -> None:
 
 def _show_empty_state(studio: PageStudio, conversation: ConversationRecord | None, options: ReplyOptions) -> None:
     st.html(
-        f'<div class="studio-hero">{MARK}<h1>What shall we make?</h1>'
-        "<p>Write, or attach a picture, a sound or a video. The answer may be any of them too.</p></div>"
+        f'<div class="studio-hero">{MARK}<h1>{_("What shall we make?")}</h1>'
+        f"<p>{_('Write, or attach a picture, a sound or a video. The answer may be any of them too.')}</p></div>"
     )
     columns = st.columns(2, gap="small")
     for number, (icon, text) in enumerate(EXAMPLES):
         with columns[number % 2]:
-            if st.button(text, key=f"example-{number}", icon=icon, width="stretch"):
-                _ask(studio, conversation, text, [], options)
+            if st.button(_(text), key=f"example-{number}", icon=icon, width="stretch"):
+                _ask(studio, conversation, _(text), [], options)
     if page_preset() == DEFAULT_PRESET:
-        st.html(f'<div class="studio-label">{HONEST_LABEL}</div>')
+        st.html(f'<div class="studio-label">{_(HONEST_LABEL)}</div>')
 
 
 def _show_messages(studio: PageStudio, messages: Sequence[Message]) -> bool:
@@ -169,9 +171,11 @@ def _show_unanswered(studio: PageStudio, job: Job, *, is_last: bool) -> None:
     if job.state == JobState.FAILED:
         st.error(label(job.error or ""), icon=":material/error:")
     else:
-        show_text("Stopped.", kind="note")
+        show_text(_("Stopped."), kind="note")
     if is_last:
-        st.button("Try again", key=f"retry-{job.id}", icon=":material/refresh:", on_click=_retry, args=(studio, job.id))
+        st.button(
+            _("Try again"), key=f"retry-{job.id}", icon=":material/refresh:", on_click=_retry, args=(studio, job.id)
+        )
 
 
 @st.fragment(run_every=POLL_SECONDS)
@@ -186,12 +190,12 @@ def _follow(job_id: str) -> None:
     if job.state.is_final:
         del live[job_id]
         st.rerun()
-    _look_for_worker(studio)
+    look_for_worker(studio)
     show_request(studio, studio.history.request(job_id).content, job=job_id)
     with st.container(key="live", gap="small"):
         show_live(studio, reply, job=job)
         st.button(
-            "Stopping…" if job.cancel_requested else "Stop",
+            _("Stopping…") if job.cancel_requested else _("Stop"),
             key=f"stop-{job_id}",
             icon=":material/stop_circle:",
             disabled=job.cancel_requested,
@@ -206,13 +210,6 @@ def _cancel(studio: PageStudio, job_id: str) -> None:
 
 def _retry(studio: PageStudio, job_id: str) -> None:
     studio.queue.retry(job_id)
-
-
-def _look_for_worker(studio: PageStudio) -> None:
-    """Replace a worker that died: its interrupted job runs again."""
-    if monotonic() - st.session_state.get("looked", 0.0) > LOOK_FOR_WORKER_SECONDS:
-        st.session_state.looked = monotonic()
-        ensure_worker(studio.store.home, preset=page_preset())
 
 
 def _ask(

@@ -4,18 +4,25 @@ import html
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
 import streamlit as st
 
 from studio.history import History
 from studio.home import studio_home
 from studio.jobs import JobQueue
+from studio.library import Library
 from studio.media_store import MediaStore
 from studio.plain_text import printable
+from studio.presets import page_preset
 from studio.store import Store
+from studio.worker import ensure_worker
 
 ICON = Path(__file__).with_name("icon.svg")
 STYLE = Path(__file__).with_name("style.css")
+MARK = '<span class="studio-mark"><i></i><i></i><i></i><i></i></span>'
+NARROW, WIDE = "46rem", "72rem"
+LOOK_FOR_WORKER_SECONDS = 2.0
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
 
@@ -27,6 +34,7 @@ class PageStudio:
     history: History
     queue: JobQueue
     media: MediaStore
+    library: Library
 
 
 def page_studio() -> PageStudio:
@@ -37,12 +45,44 @@ def page_studio() -> PageStudio:
 @st.cache_resource(show_spinner=False)
 def _open(home: str) -> PageStudio:
     store = Store(Path(home))
-    return PageStudio(store, History(store), JobQueue(store), MediaStore(store))
+    return PageStudio(store, History(store), JobQueue(store), MediaStore(store), Library(store))
 
 
 def open_page() -> None:
     """Put the studio's style on the page."""
     st.html(STYLE)
+
+
+def set_width(width: str) -> None:
+    """Make the page's column so wide at most."""
+    st.html(f"<style>:root {{ --studio-width: {width}; }}</style>")
+
+
+def show_title(title: str, remark: str = "") -> None:
+    """Show a page's name, and in a line what it is for."""
+    st.html(
+        f'<div class="studio-title"><h1>{html.escape(title)}</h1>'
+        + (f"<p>{html.escape(remark)}</p></div>" if remark else "</div>")
+    )
+
+
+def show_empty(title: str, remark: str) -> None:
+    """Show what there will be where there is nothing yet, and how it gets there."""
+    st.html(f'<div class="studio-empty">{MARK}<h2>{html.escape(title)}</h2><p>{html.escape(remark)}</p></div>')
+
+
+def wake_worker(studio: PageStudio) -> None:
+    """Let the model load while the person still thinks; once for every visit."""
+    if "woken" not in st.session_state:
+        st.session_state.woken = True
+        ensure_worker(studio.store.home, preset=page_preset())
+
+
+def look_for_worker(studio: PageStudio) -> None:
+    """Replace a worker that died: its interrupted job runs again."""
+    if monotonic() - st.session_state.get("looked", 0.0) > LOOK_FOR_WORKER_SECONDS:
+        st.session_state.looked = monotonic()
+        ensure_worker(studio.store.home, preset=page_preset())
 
 
 def label(text: str) -> str:

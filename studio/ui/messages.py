@@ -10,11 +10,12 @@ from studio.history import Content
 from studio.jobs import Job, JobState
 from studio.live import LiveMedia, LiveReply, LiveText
 from studio.ui.frame import PageStudio, show_text
+from studio.ui.words import N_, _
 
 MEDIA_WIDTH = 320
 ATTACHMENT_WIDTH = 180
-DOING: Mapping[str, str] = {"image": "Drawing", "audio": "Composing the sound", "video": "Animating"}
-THINGS: Mapping[str, str] = {"image": "Image", "audio": "Sound", "video": "Video"}
+DOING: Mapping[str, str] = {"image": N_("Drawing"), "audio": N_("Composing the sound"), "video": N_("Animating")}
+THINGS: Mapping[str, str] = {"image": N_("Image"), "audio": N_("Sound"), "video": N_("Video")}
 MIME: Mapping[str, str] = {"image": "image/png", "audio": "audio/wav", "video": "video/mp4"}
 THINKING = '<div class="studio-thinking"><i></i><i></i><i></i>{}</div>'
 
@@ -27,7 +28,7 @@ def show_request(studio: PageStudio, content: Content, *, job: str) -> None:
                 case "text":
                     show_text(part["text"], kind="said")
                 case "upload":
-                    show_text(f"{part['name']} (being read)", kind="chip")
+                    show_text(_("{name} (being read)").format(name=part["name"]), kind="chip")
                 case kind:
                     show_media(studio, kind, part["media"], width=ATTACHMENT_WIDTH)
 
@@ -52,7 +53,7 @@ def show_reply(studio: PageStudio, content: Content, *, job: Job) -> None:
 
 
 def _how_it_was_made(job: Job) -> str:
-    seed = f"seed {job.payload['options']['seed']}"
+    seed = _("seed {seed}").format(seed=job.payload["options"]["seed"])
     return seed if job.result is None else f"{seed} · {job.result['seconds']:.1f} s"
 
 
@@ -80,9 +81,9 @@ def show_live(studio: PageStudio, reply: LiveReply, *, job: Job) -> None:
         else:
             _show_live_media(studio, part, job=job)
     if reply.is_loading:
-        st.html(THINKING.format("Waking the model up"))
+        st.html(THINKING.format(_("Waking the model up")))
     elif not reply.parts:
-        st.html(THINKING.format("Waiting for the model" if job.state == JobState.QUEUED else "Thinking"))
+        st.html(THINKING.format(_("Waiting for the model") if job.state == JobState.QUEUED else _("Thinking")))
 
 
 def _show_live_media(studio: PageStudio, part: LiveMedia, *, job: Job) -> None:
@@ -95,14 +96,17 @@ def _show_live_media(studio: PageStudio, part: LiveMedia, *, job: Job) -> None:
         source = base64.b64encode(preview).decode()
         st.html(f'<img class="studio-preview" alt="" src="data:image/png;base64,{source}">')
     share = min(part.step / part.num_steps, 1.0) if part.num_steps else 0.0
-    steps = f", step {part.step} of {part.num_steps}" if part.step else ""
-    st.progress(share, text=f"{DOING[part.modality]}{steps}")
+    doing = _(DOING[part.modality])
+    if part.step:
+        counted = _("{doing}, step {step} of {num_steps}")
+        doing = counted.format(doing=doing, step=part.step, num_steps=part.num_steps)
+    st.progress(share, text=doing)
 
 
 def _show_download(studio: PageStudio, part: Mapping[str, Any], *, key: str) -> None:
     path = studio.media.path(part["media"])
     st.download_button(
-        THINGS[part["type"]],
+        _(THINGS[part["type"]]),
         path.read_bytes(),
         file_name=f"{part['type']}-{part['media'][:8]}{path.suffix}",
         mime=MIME[part["type"]],
@@ -110,5 +114,7 @@ def _show_download(studio: PageStudio, part: Mapping[str, Any], *, key: str) -> 
         icon=":material/download:",
         type="tertiary",
         on_click="ignore",
-        help="Download. The file carries its recipe, with the words of this conversation: `studio replay` makes it again.",
+        help=_(
+            "Download. The file carries its recipe, with the words of this conversation: `studio replay` makes it again."
+        ),
     )

@@ -3,8 +3,9 @@
 import streamlit as st
 
 from studio.options import MAX_SEED, OUTPUTS, DecodeChoice, ReplyOptions, draw_seed
+from studio.ui.words import N_, _
 
-NAMES = {"image": "Images", "audio": "Sounds", "video": "Videos"}
+NAMES = {"image": N_("Images"), "audio": N_("Sounds"), "video": N_("Videos")}
 
 
 def choose_options() -> ReplyOptions:
@@ -12,18 +13,20 @@ def choose_options() -> ReplyOptions:
     steps: int | None = None
     guidance: float | None = None
     seed = draw_seed()
-    with st.expander("Options", icon=":material/tune:"):
+    with st.expander(_("Options"), icon=":material/tune:"):
         allowed = st.pills(
-            "It may make", OUTPUTS, selection_mode="multi", default=OUTPUTS, format_func=NAMES.__getitem__
+            _("It may make"), OUTPUTS, selection_mode="multi", default=OUTPUTS, format_func=lambda name: _(NAMES[name])
         )
-        count = st.slider("Of each kind", 1, 4, value=1, help="How many images, sounds or videos for one wish.")
-        if st.toggle("Use my own seed", key="holds_seed", help="The same seed and words give the same reply."):
-            seed = int(st.number_input("Seed", 0, MAX_SEED, value=0, step=1, key="seed"))
-        if st.toggle("Set the steps", key="sets_steps", help="More denoising steps take longer and may look cleaner."):
-            steps = int(st.slider("Steps", 1, 100, value=20, key="steps"))
-        if st.toggle("Set the guidance", key="sets_guidance", help="How closely what is made follows the words."):
-            guidance = float(st.slider("Guidance", 1.0, 12.0, value=4.0, step=0.5, key="guidance"))
-        temperature = st.slider("Temperature", 0.0, 1.5, value=0.0, step=0.1, help="0 takes the likeliest words.")
+        count = st.slider(_("Of each kind"), 1, 4, value=1, help=_("How many images, sounds or videos for one wish."))
+        if st.toggle(_("Use my own seed"), key="holds_seed", help=_("The same seed and words give the same reply.")):
+            seed = int(st.number_input(_("Seed"), 0, MAX_SEED, value=0, step=1, key="seed"))
+        if st.toggle(
+            _("Set the steps"), key="sets_steps", help=_("More denoising steps take longer and may look cleaner.")
+        ):
+            steps = int(st.slider(_("Steps"), 1, 100, value=20, key="steps"))
+        if st.toggle(_("Set the guidance"), key="sets_guidance", help=_("How closely what is made follows the words.")):
+            guidance = float(st.slider(_("Guidance"), 1.0, 12.0, value=4.0, step=0.5, key="guidance"))
+        temperature = st.slider(_("Temperature"), 0.0, 1.5, value=0.0, step=0.1, help=_("0 takes the likeliest words."))
     return ReplyOptions(
         seed=seed,
         temperature=float(temperature),

@@ -1,0 +1,33 @@
+"""The pages' words in the reader's language: English as it is written, others from the catalogues in `locale/`."""
+
+import gettext
+from functools import cache
+from pathlib import Path
+
+import streamlit as st
+
+from studio.ui.catalogue import translations
+
+LOCALES = Path(__file__).with_name("locale")
+
+
+def language() -> str:
+    """Return the language that the browser asks for, as "zh-CN"; English where it says nothing."""
+    return st.context.locale or "en"
+
+
+def _(message: str) -> str:
+    """Return a message in the reader's language."""
+    return _translations(language().partition("-")[0].lower()).gettext(message)
+
+
+def N_(message: str) -> str:
+    """Mark a message that is translated where it is shown."""
+    return message
+
+
+@cache
+def _translations(language_name: str) -> gettext.NullTranslations:
+    for path in LOCALES.glob(f"{language_name}*.po"):
+        return translations(path)
+    return gettext.NullTranslations()

@@ -1,0 +1,55 @@
+"""The studio's pages as tests open them, and the words in their source and on them."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+ROOT = Path(__file__).resolve().parents[1]
+MARKS = ("_", "N_")
+LATIN = re.compile(r"[A-Za-z]{3,}")
+SHOWN: dict[str, str] = {}
+
+
+def open_page(name: str) -> AppTest:
+    """Return a page, not yet run: alone, or the chat with the way to the others, as a person finds it."""
+    if name == "chat":
+        return AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    script = f"from studio.ui.frame import open_page\nfrom studio.ui.{name} import {SHOWN[name]}\n"
+    return AppTest.from_string(f"{script}open_page()\n{SHOWN[name]}()\n", default_timeout=30)
+
+
+def pages() -> dict[str, AppTest]:
+    """Return every page by its name."""
+    return {name: open_page(name) for name in ("chat", *SHOWN)}
+
+
+def marked_messages() -> set[str]:
+    """Return every text in the pages' source that stands in _() or N_()."""
+    return {text for path in (ROOT / "studio" / "ui").rglob("*.py") for text in _marked(ast.parse(path.read_text()))}
+
+
+def _marked(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MARKS:
+            (argument,) = node.args
+            if isinstance(argument, ast.Constant):
+                yield argument.value
+
+
+def html_of(page: AppTest) -> str:
+    return "\n".join(element.proto.body for element in page.get("html"))
+
+
+def latin_words(page: AppTest, *, allowed: set[str]) -> set[str]:
+    """Return the words in Latin letters that a page shows to its reader, without the allowed ones."""
+    shown = [re.sub(r"<style>.*?</style>|<[^>]*>|data:[^\"]*", " ", html_of(page), flags=re.DOTALL)]
+    for kind in (
+        "button", "toggle", "slider", "select_slider", "number_input", "text_input", "text_area", "selectbox",
+        "multiselect", "checkbox", "radio", "expander", "button_group", "popover",
+    ):  # fmt: skip
+        shown += [str(element.proto.label) for element in page.get(kind)]
+        shown += [re.sub(r"`[^`]*`", "", str(getattr(element.proto, "help", ""))) for element in page.get(kind)]
+    return {word for text in shown for word in LATIN.findall(re.sub(r":material/\w+:", "", text))} - allowed
