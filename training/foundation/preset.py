@@ -31,7 +31,7 @@ from pipelines.checkpoint import (
     write_tensors,
 )
 from pipelines.decoders.base import DecoderConfig
-from pipelines.projections import InputProjectionConfig, OutputProjectionConfig
+from pipelines.projections import InputProjection, InputProjectionConfig, OutputProjectionConfig
 from training.world.pictures import VIDEO_RATE
 
 LICENCE = "Apache-2.0"
@@ -81,14 +81,16 @@ def main() -> None:
             shutil.copytree(source, output / part)
         for config in (output / part).rglob("config.json"):
             _forget_origin(config)
-    for name in (PROJECTIONS, TOKEN_ROWS):
-        if arguments.trained is not None:
+    if arguments.trained is not None:
+        for name in (PROJECTIONS, TOKEN_ROWS):
             write_tensors(output / name, read_tensors(arguments.trained / name), torch.float16)
-    has_adapter = arguments.trained is not None and read_config(arguments.trained).has_adapter
-    if has_adapter:
         shutil.rmtree(output / ADAPTER, ignore_errors=True)
-        shutil.copytree(arguments.trained / ADAPTER, output / ADAPTER)
-    write_config(output, replace(config_of(output), has_adapter=has_adapter))
+        if read_config(arguments.trained).has_adapter:
+            shutil.copytree(arguments.trained / ADAPTER, output / ADAPTER)
+    config = replace(config_of(output), has_adapter=(output / ADAPTER).is_dir())
+    write_config(output, config)
+    if (output / PROJECTIONS).is_file():
+        _complete_projections(output, config)
 
 
 def config_of(folder: Path) -> PipelineConfig:
@@ -119,6 +121,21 @@ def config_of(folder: Path) -> PipelineConfig:
         entry = DecoderEntry(kind, _reference(folder, name), config, NUM_SIGNALS[name], {"prompt_embeds": projection})
         decoders[Modality(name)] = entry
     return PipelineConfig(_reference(folder, "core"), encoders, decoders)
+
+
+def _complete_projections(folder: Path, config: PipelineConfig) -> None:
+    """Start the input projections of an encoder that is new from random weights, for a stage to train."""
+    tensors = read_tensors(folder / PROJECTIONS)
+    torch.manual_seed(0)
+    fresh = {
+        f"input.{encoder}.{modality}.{name}": value
+        for encoder, entry in config.encoders.items()
+        for modality, projection in entry.projections.items()
+        for name, value in InputProjection(projection).state_dict().items()
+    }
+    missing = {name: value for name, value in fresh.items() if name not in tensors}
+    if missing:
+        write_tensors(folder / PROJECTIONS, {**tensors, **missing}, torch.float16)
 
 
 def _forget_origin(path: Path) -> None:
