@@ -195,6 +195,7 @@ def _add_stage(name: str, module: str, summary: str) -> None:
 _add_stage("align-inputs", "training.align_inputs", "Stage 1: show the language core what the encoders see and hear.")
 _add_stage("align-outputs", "training.align_outputs", "Stage 2: let its signal tokens steer the decoders.")
 _add_stage("instruct", "training.instruct", "Stage 3: teach it to hold conversations.")
+_add_stage("refit", "training.refit", "Last: fit the output projections alone to the finished core, in minutes.")
 _add_stage("vae", "training.baselines.vae", "A VAE or beta-VAE, on the world or a folder of pictures.")
 _add_stage("biggan", "training.baselines.biggan", "A BigGAN, on the world or a folder of pictures.")
 _add_stage("stylegan", "training.baselines.stylegan", "A StyleGAN2, on the world or a folder of pictures.")

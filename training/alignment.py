@@ -14,6 +14,8 @@ from training.denoising import DenoisingLoss
 from training.losses import IGNORED, Distance, Lens, condition_distance, token_cross_entropy
 from training.sequences import TokenBatch
 
+LENS_WEIGHT = 0.1  # of what the lenses see: steep in the faint directions, it would rule every step in full
+
 
 class AlignmentModel(nn.Module):
     """A language core among its projections; what trains is chosen with `train_only`."""
@@ -53,6 +55,7 @@ class AlignmentModel(nn.Module):
         taught = batch.labels[:, 1:] != IGNORED
         cross_entropy = token_cross_entropy(self.core.logits(states[:, :-1][taught]), batch.labels[:, 1:][taught])
         distances: dict[str, Tensor] = {}
+        unexplained: dict[str, Tensor] = {}
         denoised: dict[str, Tensor] = {}
         for modality, made in self.conditions(batch, embeddings, states).items():
             wanted = batch.signals[modality].values
@@ -64,18 +67,27 @@ class AlignmentModel(nn.Module):
             lenses = self.lenses.get(modality, {})
             if lenses:
                 seen = [lenses[name].unexplained(made[name], wanted[name]) for name in made]
-                distances[f"{modality}_unexplained"] = torch.stack(seen).mean()
+                unexplained[f"{modality}_unexplained"] = torch.stack(seen).mean()
             if modality in self.denoisers and modality in batch.latents:
                 latents = batch.latents[modality]
                 rows = (latents.starts.unsqueeze(1) == batch.signals[modality].starts).int().argmax(dim=1)
                 conditions = {name: value[rows] for name, value in made.items()}
                 denoised[f"{modality}_denoising"] = self.denoisers[modality](latents.values["latents"], conditions)
         loss = cross_entropy + self.distance_weight * sum(distances.values())
+        loss = loss + LENS_WEIGHT * sum(unexplained.values())
         loss = loss + self.denoising_weight * sum(denoised.values()) + self._nothing(batch)
         read = {} if self.aids is None else self.aids(self._asked(batch, embeddings, states))
         loss = loss + sum(read.values())
         tokens = torch.tensor(float(batch.num_tokens))
-        return {"loss": loss, "cross_entropy": cross_entropy, **distances, **denoised, **read, "tokens": tokens}
+        return {
+            "loss": loss,
+            "cross_entropy": cross_entropy,
+            **distances,
+            **unexplained,
+            **denoised,
+            **read,
+            "tokens": tokens,
+        }
 
     def read(self, batch: TokenBatch) -> tuple[Tensor, Tensor]:
         """Run the core: input embeddings and last hidden states, (B, T, width) each.

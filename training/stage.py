@@ -65,21 +65,34 @@ def run_stage(stage: Stage, options: StageOptions) -> Iterator[Step]:
             losses: Mapping[str, torch.Tensor] = model(tokens)
         return losses
 
+    steps = fit(stage.model, batch_of, loss_of, options.loop, folder, resume=options.resume)
+    yield from logged(stage.name, steps, options, preview=lambda: _preview(stage), save=stage.save)
+
+
+def logged(
+    name: str,
+    steps: Iterator[Step],
+    options: StageOptions,
+    *,
+    save: Callable[[], None],
+    preview: Callable[[], Sequence[PreviewRow]] = lambda: [],
+) -> Iterator[Step]:
+    """Pass a training's steps on, writing the log and TensorBoard, and save at the end; the main process does both."""
     is_main = PartialState().is_main_process
-    checkpoint = latest_checkpoint(folder) if options.resume else None
+    checkpoint = latest_checkpoint(options.output / CHECKPOINTS) if options.resume else None
     number = int(checkpoint.name.removeprefix("step-")) if checkpoint is not None else 0
-    log = _Log(options, stage.name, number) if is_main else None
+    log = _Log(options, name, number) if is_main else None
     try:
-        for step in fit(stage.model, batch_of, loss_of, options.loop, folder, resume=options.resume):
+        for step in steps:
             number = step.number
             if log is not None:
                 log.add(step)
                 if number % options.preview_every == 0 and not step.is_last:
-                    log.show(number, _preview(stage))
+                    log.show(number, preview())
             yield step
         if log is not None:
-            stage.save()
-            log.show(number, _preview(stage))
+            save()
+            log.show(number, preview())
     finally:
         if log is not None:
             log.close()
@@ -116,7 +129,7 @@ class _Log:
 
     def add(self, step: Step) -> None:
         losses = dict(step.losses)
-        self.tokens += losses.pop("tokens")
+        self.tokens += losses.pop("tokens", 0.0)
         if step.number % LOG_EVERY and not step.is_last:
             return
         spent = max(time.monotonic() - self.began, 1e-9)
@@ -129,7 +142,8 @@ class _Log:
             self.board.add_scalar(key, value, step.number)
 
     def show(self, step: int, rows: Sequence[PreviewRow]) -> None:
-        self._write({"step": step, "preview": list(rows)})
+        if rows:
+            self._write({"step": step, "preview": list(rows)})
 
     def close(self) -> None:
         self.file.close()

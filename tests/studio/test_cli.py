@@ -177,6 +177,7 @@ def test_the_interactive_prompt_takes_commands_and_survives_mistakes(
         (("evaluate", "--quick", "--help"), "training.evaluate"),
         (("train", "align-inputs", "--preset", "tiny", "--resume"), "training.align_inputs"),
         (("train", "align-outputs", "--help"), "training.align_outputs"),
+        (("train", "refit", "--help"), "training.refit"),
         (("train", "instruct", "--data", "x.jsonl"), "training.instruct"),
         (("train", "vae", "--beta", "4"), "training.baselines.vae"),
         (("train", "biggan", "--resume"), "training.baselines.biggan"),

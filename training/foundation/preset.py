@@ -79,8 +79,8 @@ def main() -> None:
         if source is not None:
             shutil.rmtree(output / part, ignore_errors=True)
             shutil.copytree(source, output / part)
-        for config in (output / part).rglob("config.json"):
-            _forget_origin(config)
+        for path in (output / part).rglob("config.json"):
+            _forget_origin(path)
     if arguments.trained is not None:
         for name in (PROJECTIONS, TOKEN_ROWS):
             write_tensors(output / name, read_tensors(arguments.trained / name), torch.float16)
