@@ -15,6 +15,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from training.baselines.trainer import TrainOptions
 from training.checkpointing import latest_checkpoint, load_checkpoint, save_checkpoint
 from training.loop import Step
 
@@ -50,6 +51,26 @@ class GameOptions:
     checkpoint_every: int = 500
     minutes: float | None = None  # stop (with a checkpoint) after this long; a resume goes on
     precision: str = "no"  # or "bf16": autocast, but for phases that are exact
+
+
+@dataclass(frozen=True)
+class AdversarialOptions(TrainOptions):
+    """What every training of two sides is told besides."""
+
+    ema_decay: float = 0.999
+
+    def game_of(self, generator: AdamOptions, discriminator: AdamOptions) -> GameOptions:
+        """Return the loop's options, with how each side learns."""
+        return GameOptions(
+            self.steps,
+            generator,
+            discriminator,
+            ema_decay=self.ema_decay,
+            seed=self.seed,
+            checkpoint_every=self.checkpoint_every,
+            minutes=self.minutes,
+            precision=self.precision,
+        )
 
 
 @dataclass(frozen=True)

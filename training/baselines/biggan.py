@@ -18,19 +18,11 @@ from pipelines.baselines.biggan import BigGAN, truncated_normal
 from pipelines.baselines.biggan_config import BigGANConfig
 from pipelines.baselines.biggan_model import BigGANNetwork
 from pipelines.baselines.spectral_norm import SpectralNormed
-from training.baselines.adversarial import AdamOptions, Batch, Game, GameOptions, Phase, play
+from training.baselines.adversarial import AdamOptions, AdversarialOptions, Batch, Game, GameOptions, Phase, play
 from training.baselines.biggan_discriminator import BigGANDiscriminator
 from training.baselines.gan_losses import hinge_discriminator, hinge_generator, orthogonality
 from training.baselines.pictures import PicturePool
-from training.baselines.trainer import (
-    TrainOptions,
-    command,
-    open_data,
-    record,
-    shown_classes,
-    train_parser,
-    write_recipe,
-)
+from training.baselines.trainer import command, open_data, record, shown_classes, train_parser, write_recipe
 from training.features import Progress, no_progress
 from training.loop import Step
 
@@ -48,7 +40,7 @@ POWER_ITERATIONS = 15  # until the averaged weights' singular vectors are their 
 
 
 @dataclass(frozen=True)
-class BigGANOptions(TrainOptions):
+class BigGANOptions(AdversarialOptions):
     """What a training of a BigGAN is told besides; `channel_width` is the unit of the layers' channels."""
 
     channel_width: int = 16
@@ -58,7 +50,6 @@ class BigGANOptions(TrainOptions):
     discriminator_steps: int = 1
     discriminator_width: int = 16
     orthogonal: float = 1e-4
-    ema_decay: float = 0.999
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -68,16 +59,10 @@ class BigGANOptions(TrainOptions):
     @property
     def game(self) -> GameOptions:
         """The loop's options."""
-        return GameOptions(
-            self.steps,
-            AdamOptions(self.generator_rate, 0.0, 0.999),
-            AdamOptions(self.discriminator_rate, 0.0, 0.999),
-            ema_decay=self.ema_decay,
-            seed=self.seed,
-            checkpoint_every=self.checkpoint_every,
-            minutes=self.minutes,
-            precision=self.precision,
+        generator, discriminator = (
+            AdamOptions(rate, 0.0, 0.999) for rate in (self.generator_rate, self.discriminator_rate)
         )
+        return self.game_of(generator, discriminator)
 
 
 def config_of(options: BigGANOptions, pool: PicturePool) -> BigGANConfig:

@@ -15,20 +15,12 @@ from torch import Tensor, nn
 from pipelines.baselines.stylegan2 import StyleGAN2
 from pipelines.baselines.stylegan2_config import StyleGAN2Config
 from pipelines.baselines.stylegan2_model import StyleGAN2Network, noise_of
-from training.baselines.adversarial import AdamOptions, Batch, Game, GameOptions, Phase, play
+from training.baselines.adversarial import AdamOptions, AdversarialOptions, Batch, Game, GameOptions, Phase, play
 from training.baselines.augment import Augmentation
 from training.baselines.gan_losses import PathLength, gradient_penalty, logistic_discriminator, logistic_generator
 from training.baselines.pictures import PicturePool
 from training.baselines.stylegan2_discriminator import GROUP, StyleGAN2Discriminator
-from training.baselines.trainer import (
-    TrainOptions,
-    command,
-    open_data,
-    record,
-    shown_classes,
-    train_parser,
-    write_recipe,
-)
+from training.baselines.trainer import command, open_data, record, shown_classes, train_parser, write_recipe
 from training.features import Progress, no_progress
 from training.loop import Step
 
@@ -37,7 +29,7 @@ PATH_SHRINK = 2  # path lengths are measured on a share of a batch, as in the pa
 
 
 @dataclass(frozen=True)
-class StyleGANOptions(TrainOptions):
+class StyleGANOptions(AdversarialOptions):
     """What a training of a StyleGAN2 is told besides; a weight of 0 leaves its regulariser out."""
 
     w_dim: int = 256
@@ -49,7 +41,6 @@ class StyleGANOptions(TrainOptions):
     path_every: int = 4
     mixing: float = 0.9
     augment: float = 0.6
-    ema_decay: float = 0.999
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -66,16 +57,7 @@ class StyleGANOptions(TrainOptions):
             generator = generator.beside(self.path_every)
         if self.r1:
             discriminator = discriminator.beside(self.r1_every)
-        return GameOptions(
-            self.steps,
-            generator,
-            discriminator,
-            ema_decay=self.ema_decay,
-            seed=self.seed,
-            checkpoint_every=self.checkpoint_every,
-            minutes=self.minutes,
-            precision=self.precision,
-        )
+        return self.game_of(generator, discriminator)
 
 
 def config_of(options: StyleGANOptions, pool: PicturePool) -> StyleGAN2Config:

@@ -22,9 +22,9 @@ _TURNS: Mapping[str, tuple[Turn, float]] = {
     "draw": (making.draw_from_text, 12),
     "play": (making.play_from_text, 4),
     "animate": (making.animate_from_text, 7),
-    "describe_image": (asking.describe_image, 7),
+    "describe_image": (asking.describe_image, 9),
     "describe_audio": (asking.describe_audio, 4),
-    "describe_video": (asking.describe_video, 6),
+    "describe_video": (asking.describe_video, 8),
     "draw_heard": (making.draw_heard, 4),
     "draw_seen": (making.draw_seen, 1),
     "play_seen": (making.play_seen, 4),
@@ -39,7 +39,7 @@ _TURNS: Mapping[str, tuple[Turn, float]] = {
     "facts": (asking.facts, 2),
     "small_talk": (asking.small_talk, 4),
     "refuse": (asking.refuse, 5),
-    "foreign": (asking.foreign, 5),
+    "foreign": (asking.foreign, 8),
     "silent": (asking.silent, 2),
 }
 _MIXED = "mixed"  # 2 to 4 turns of the others

@@ -23,6 +23,9 @@ _PICTURES: dict[Side, Sequence[Callable[[np.random.Generator, int], Pixels]]] = 
         foreign_pictures.clouds,
         foreign_pictures.page,
         foreign_pictures.checkerboard,
+        foreign_pictures.scraps,
+        foreign_pictures.scribble,
+        foreign_pictures.weave,
     ),
     "held_out": (
         foreign_pictures.marble,
@@ -39,6 +42,8 @@ _SOUNDS: dict[Side, Sequence[Callable[[np.random.Generator], Waveform]]] = {
         foreign_sounds.sweep,
         foreign_sounds.hum,
         foreign_sounds.organ,
+        foreign_sounds.bursts,
+        foreign_sounds.melody,
     ),
     "held_out": (
         foreign_sounds.rain,

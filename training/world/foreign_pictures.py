@@ -105,6 +105,50 @@ def checkerboard(rng: np.random.Generator, size: int) -> Pixels:
     return _blend(_colour(rng), _colour(rng), tiles) * worn[..., None]
 
 
+def scraps(rng: np.random.Generator, size: int) -> Pixels:
+    """Straight-edged scraps of paper over one another, plain or striped: a collage, a chart, a flag."""
+    rows, columns = _grid(size)
+    out = np.broadcast_to(_colour(rng), (size, size, 3))
+    for _ in range(rng.integers(4, 16)):
+        angles = rng.uniform(0, 2 * np.pi, int(rng.integers(1, 4)))
+        centre = rng.uniform(0, 1, 2)
+        sides = [
+            np.cos(angle) * (rows - centre[0]) + np.sin(angle) * (columns - centre[1]) + rng.uniform(0.03, 0.3)
+            for angle in angles
+        ]
+        stripes = np.sin((rows * rng.uniform(-40, 40) + columns * rng.uniform(-40, 40)) * (rng.uniform() < 0.4)) >= 0
+        out = _blend(out, _colour(rng), _soft(np.min(sides, axis=0), size) * stripes)
+    return np.asarray(out)
+
+
+def scribble(rng: np.random.Generator, size: int) -> Pixels:
+    """Strokes of a pen or a brush that wander over a sheet, thin or thick, in one or more colours."""
+    rows, columns = _grid(size)
+    out = np.broadcast_to(_colour(rng), (size, size, 3))
+    steps = np.linspace(0, 1, 80)
+    for _ in range(rng.integers(2, 9)):
+        points = rng.uniform(-0.1, 1.1, (int(rng.integers(3, 8)), 2))
+        path = np.stack([np.interp(steps, np.linspace(0, 1, len(points)), points[:, axis]) for axis in (0, 1)], axis=1)
+        path = path + rng.uniform(0, 0.06) * np.sin(steps[:, None] * rng.uniform(5, 40, 2))
+        distance = np.hypot(rows[..., None] - path[:, 0], columns[..., None] - path[:, 1]).min(-1)
+        out = _blend(out, _colour(rng), _soft(rng.uniform(0.008, 0.05) - distance, size))
+    return np.asarray(out)
+
+
+def weave(rng: np.random.Generator, size: int) -> Pixels:
+    """Cloth: threads or stripes that cross, of a few colours and widths."""
+    rows, columns = _grid(size)
+    angle = rng.uniform(-0.3, 0.3)
+    across, down = columns + angle * rows, rows - angle * columns
+    palette = np.array([_colour(rng) for _ in range(5)])
+    stripes = [
+        palette[(np.floor(where * rng.uniform(4, 30)) * rng.integers(1, 4) % len(palette)).astype(int)]
+        for where in (across, down)
+    ]
+    over = ((np.floor(across * size / 2) + np.floor(down * size / 2)) % 2)[..., None]
+    return np.asarray((stripes[0] * over + stripes[1] * (1 - over)) * (0.85 + 0.3 * fractal(rng, size, 1))[..., None])
+
+
 def marble(rng: np.random.Generator, size: int) -> Pixels:
     """Veins of stone or the rings of wood: bands bent by noise."""
     rows, columns = _grid(size)

@@ -53,6 +53,29 @@ def sweep(rng: np.random.Generator) -> Waveform:
     return tone(contour(DURATION, *points), [1], NUM_SAMPLES)
 
 
+def bursts(rng: np.random.Generator) -> Waveform:
+    """Short bursts of noise in bands of their own, at no rhythm: rustling, dishes, a workshop."""
+    out = silence()
+    for _ in range(rng.integers(3, 14)):
+        low = np.exp(rng.uniform(np.log(100), np.log(4000)))
+        length = rng.uniform(0.03, 0.5)
+        burst = band_noise(rng, length, low, min(low * rng.uniform(1.3, 6), 7500)) * swell(length, 0.01, length / 2)
+        add(out, burst * rng.uniform(0.2, 1), rng.uniform(0, DURATION - length))
+    return out
+
+
+def melody(rng: np.random.Generator) -> Waveform:
+    """A tune of a few notes on a soft synthesiser, in random steps."""
+    out, at = silence(), 0.0
+    pitch, partials = rng.uniform(110, 880), np.exp(-rng.uniform(0.3, 2) * np.arange(8)) * rng.uniform(0, 1, 8)
+    while at < DURATION - 0.1:
+        length = min(rng.uniform(0.12, 0.7), DURATION - at)
+        note = tone(pitch * 2 ** (rng.integers(-12, 13) / 12), partials, int(length * SAMPLE_RATE))
+        add(out, note * swell(length, 0.02, length / 3), at)
+        at += length * rng.uniform(0.8, 1.2)
+    return out
+
+
 def hum(rng: np.random.Generator) -> Waveform:
     """An empty room: mains hum and a hiss. (The caller keeps it faint.)"""
     mains = tone(float(rng.choice([50, 60, 100, 120])), rng.uniform(0, 1, 6), NUM_SAMPLES)

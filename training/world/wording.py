@@ -10,6 +10,7 @@ from training.world.split import Side
 
 Language = Literal["en", "zh"]
 Templates = tuple[str, ...]
+_FRAMED = 0.15  # the share of requests with a frame
 
 
 class Phrase(Protocol):
@@ -47,10 +48,15 @@ class Wording:
     sound_facts: Mapping[str, str]
     sounding: Callable[[str], str]
     extra: Callable[[str, str], str]
+    frames: Templates  # what people put around a request, while training
 
     def asked(self, what: str, side: Side, rng: random.Random, **slots: str) -> str:
-        """Draw a user's wording of a request."""
-        return self.finish(rng.choice(self.users[what][side == "held_out"]).format(**slots), rng)
+        """Draw a user's wording of a request; while training, now and then with something around it."""
+        text = rng.choice(self.users[what][side == "held_out"]).format(**slots)
+        if side == "train" and rng.random() < _FRAMED:
+            end = text[-1] if text[-1] in "?？" else ""
+            text = rng.choice(self.frames).format(text.removesuffix(end)) + end
+        return self.finish(text, rng)
 
     def replied(self, what: str, rng: random.Random, **slots: str) -> str:
         """Draw the assistant's wording of a reply."""

@@ -69,7 +69,8 @@ _USERS: dict[str, tuple[Templates, Templates]] = {
     "draw_heard": (
         ("draw what you hear{x}", "draw what makes this sound{x}", "can you draw what you hear{x}?",
          "make a picture of this sound{x}", "show me what you hear{x}", "listen and draw it{x}",
-         "turn this sound into a picture{x}", "draw this sound{x}", "paint what you hear{x}"),
+         "turn this sound into a picture{x}", "draw this sound{x}", "paint what you hear{x}", "hear this and draw{x}",
+         "I want a picture of this sound{x}", "let me see what you hear{x}", "create an image of this sound{x}"),
         ("can you paint what you hear{x}?", "listen to this and draw it{x}", "make an image of what you hear{x}"),
     ),
     "draw_seen": (
@@ -92,12 +93,14 @@ _USERS: dict[str, tuple[Templates, Templates]] = {
     ),
     "animate_seen_any": (
         ("animate this picture", "animate this", "make this picture move", "turn this picture into a video",
-         "make a video of this"),
+         "make a video of this", "let this move", "I want to see it move", "show me a video of this"),
         ("can you animate this picture?", "turn this into a video"),
     ),
     "animate_heard": (
         ("animate what you hear{x}", "make a video of what you hear{x}", "turn this sound into a video{x}",
-         "show me a video of what makes this sound{x}", "listen and animate it{x}"),
+         "show me a video of what makes this sound{x}", "listen and animate it{x}", "animate this sound{x}",
+         "hear this and show me a video{x}", "can you make a video of this sound{x}?", "I want a video of this sound{x}",
+         "let me see a video of what you hear{x}", "make this sound into an animation{x}"),
         ("can you animate what you hear{x}?", "listen to this and make a video of it{x}"),
     ),
     "draw_and_play": (
@@ -116,7 +119,8 @@ _USERS: dict[str, tuple[Templates, Templates]] = {
         ("let me hear {s}, then draw {p}",),
     ),
     "draw_and_animate": (
-        ("draw {p} and animate {q}", "draw {p}, then make a video of {q}", "make a picture of {p} and a video of {q}"),
+        ("draw {p} and animate {q}", "draw {p}, then make a video of {q}", "make a picture of {p} and a video of {q}",
+         "I want a picture of {p} and a video of {q}", "show me {p}, then animate {q}"),
         ("show me {p} and a video of {q}", "paint {p} and animate {q}"),
     ),
     "animate_with_sound": (
@@ -389,4 +393,14 @@ ENGLISH = Wording(
     sound_facts=SOUND_FACTS_EN,
     sounding=with_article,
     extra=_extra,
+    frames=(
+        "{} for me",
+        "ok, {}",
+        "{}, thank you",
+        "then {}",
+        "hello, {}",
+        "{} this time",
+        "well, {}",
+        "{} if you can",
+    ),
 )

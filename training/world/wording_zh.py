@@ -66,7 +66,8 @@ _USERS: dict[str, tuple[Templates, Templates]] = {
     ),
     "animate_heard": (
         ("用你听到的东西做一段视频{x}", "把这个声音变成视频{x}", "听一听，做一段视频{x}",
-         "给你听到的东西做一段视频{x}"),
+         "给你听到的东西做一段视频{x}", "我想看一段这个声音的视频{x}", "用这个声音做一段动画{x}",
+         "能把这个声音做成视频吗？{x}", "听这个，给我一段视频{x}"),
         ("请把这个声音变成视频{x}", "听听这个，做一段视频{x}"),
     ),
     "draw_and_play": (
@@ -262,4 +263,5 @@ CHINESE = Wording(
     sound_facts=SOUND_FACTS_ZH,
     sounding=lambda name: f"{chinese.NAMES[name][0]}的声音",
     extra=lambda what, value: _EXTRA[what].format(value),
+    frames=("好，{}", "{}，谢谢", "那么{}", "你好，{}", "{}吧", "麻烦你，{}"),
 )
