@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from studio.errors import StudioError
 from studio.history import Content, History
 from studio.jobs import Lease
+from studio.library_near_copies import near_copy_sentences
 from studio.media_store import MediaStore
 from studio.models import Model, OneModel
 from studio.options import ReplyOptions
@@ -77,6 +78,7 @@ class Answerer:
             record=lambda: self._history.append(conversation_id, "assistant", content, job=lease.job.id),
         )
         self._keep_open(conversation_id, conversation)
+        self._compare(lease.job.id, request, content)
 
     def replay(self, lease: Lease) -> None:
         """Make a file again from its recipe and compare."""
@@ -126,6 +128,18 @@ class Answerer:
             raise StudioError(f"'{part['name']}' holds {media.modality.value}, not {part['modality']}.")
         stored, _ = self._media.add(media)
         return {"type": stored.modality, "media": stored.id}
+
+    def _compare(self, job: str, request: Content, reply: Content) -> None:
+        """Flag what is nearly the same as something in the library, and say so below the reply, which stands already."""
+        from studio.library import Library
+        from studio.library_artefacts import compare_at_once
+
+        shown, made = ([part["media"] for part in content if "media" in part] for content in (request, reply))
+        try:
+            compare_at_once(Library(self._history.store), [*shown, *made])
+            self._history.add_notices(job, near_copy_sentences(self._history.store, made))
+        except Exception:  # nothing here may make a reply fail that the person has; the next search compares again
+            logger.exception("What job %s made was not compared with the library", job)
 
     def _earlier(self, conversation: str) -> list[dict[str, Any]]:
         """Return the conversation so far as a recipe tells it."""

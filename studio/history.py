@@ -102,6 +102,17 @@ class History:
                 "UPDATE messages SET content = ? WHERE job = ? AND role = 'user'", (json.dumps(list(content)), job)
             )
 
+    def add_notices(self, job: str, texts: Sequence[str]) -> None:
+        """Tell the person something more about a reply, if it is still there."""
+        query = "SELECT content FROM messages WHERE job = ? AND role = 'assistant'"
+        with self.store.transaction() as database:
+            row = database.execute(query, (job,)).fetchone()
+            if row is not None and texts:
+                content = [*json.loads(row["content"]), *({"type": "notice", "text": text} for text in texts)]
+                database.execute(
+                    "UPDATE messages SET content = ? WHERE job = ? AND role = 'assistant'", (json.dumps(content), job)
+                )
+
     def request(self, job: str) -> Message:
         """Return the person's message that a job answers."""
         row = self.store.row("SELECT * FROM messages WHERE job = ? AND role = 'user'", job)

@@ -126,12 +126,19 @@ def make_up(library: Library, embedders: Sequence[Embedder], *, read: ReadMedia 
     while rows := _incomplete(library, indexed, after=last):
         for row in rows:
             last = row["id"]
-            outcome = reader.make_up(row)
-            yield outcome
+            yield reader.make_up(row)
     for _, record in indexed:
         if not record.is_ready:
             library.vectors.switch(record)
     settle(library, embedders)
+
+
+def picture(library: Library, media: Iterable[str], *, read: ReadMedia | None = None) -> list[Outcome]:
+    """Picture media that the library holds and that lack a thumbnail, at once and without any encoder."""
+    reader = _Reader(library, (), read or _read_media)
+    query = "SELECT * FROM media WHERE id = ? AND id NOT IN (SELECT media FROM thumbnails)"
+    rows = [library.store.row(query, media_id) for media_id in dict.fromkeys(media)]
+    return [reader.make_up(row) for row in rows if row is not None]
 
 
 def settle(library: Library, embedders: Sequence[Embedder]) -> None:

@@ -45,7 +45,8 @@ Index("messages_of_conversation", messages.c.conversation, messages.c.id)
 
 # A medium is the bytes of one file: `id` is their SHA-256, `content_hash` that of what they decode to. `is_stored`: the
 # file lies in the studio's media folder; else it was left where it is, and `files` says where. `look` is a hash of 64
-# bits that near-copies nearly share. Sizes in pixels, `seconds` of sounds and videos.
+# bits that near-copies nearly share. Sizes in pixels, `seconds` of sounds and videos. `compared` is when something that the
+# studio made was compared with what was there before.
 media = Table(
     "media",
     metadata,
@@ -60,6 +61,7 @@ media = Table(
     Column("height", Integer),
     Column("seconds", Double),
     Column("look", BigInteger),
+    Column("compared", Double),
 )
 Index("media_by_content", media.c.content_hash)
 Index("media_by_age", media.c.created)
@@ -71,6 +73,15 @@ recipes = Table(
     Column("recipe", Text, nullable=False),
     Column("created", Double, nullable=False),
 )
+
+# What the studio made and what it is the same as, or nearly so.
+near_copies = Table(
+    "near_copies",
+    metadata,
+    Column("media", Text, ForeignKey("media.id", ondelete="CASCADE"), primary_key=True),
+    Column("original", Text, ForeignKey("media.id", ondelete="CASCADE"), primary_key=True),
+)
+Index("near_copies_of_original", near_copies.c.original)
 
 jobs = Table(
     "jobs",

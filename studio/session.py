@@ -1,7 +1,7 @@
 """A conversation at the terminal: one-shot requests, the interactive prompt, and replaying a file."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from studio.export import copy_media
 from studio.history import Content, History
 from studio.home import studio_home
 from studio.jobs import JobQueue
+from studio.library_near_copies import await_comparison, near_copy_sentences
 from studio.media_store import MediaStore
 from studio.options import ReplyOptions, draw_seed
 from studio.presets import DEFAULT_PRESET, HONEST_LABEL, preset_name
@@ -19,6 +20,7 @@ from studio.replay import ReplayReport
 from studio.store import Store
 from studio.terminal import Terminal, follow
 
+COMPARING_SECONDS = 3.0  # that are waited for word of near-copies once a reply is there; a search tells them too
 HELP = """/image FILE, /audio FILE, /video FILE   attach a file to what you say next
 /save FOLDER                            where to write what is made
 /seed NUMBER                            the same seed gives the same reply; /seed alone draws a new one each time
@@ -95,7 +97,16 @@ class ChatSession:
         files = tuple(copy_media(MediaStore(self.store), content, self.folder))
         for path in files:
             self.terminal.say(f"→ {path}")
-        return Answer(content, files, self.options.seed, self.conversation)
+        notices = self._near_copies([part["media"] for part in content if "media" in part])
+        return Answer([*content, *notices], files, self.options.seed, self.conversation)
+
+    def _near_copies(self, media: Sequence[str]) -> Content:
+        """Say what is nearly the same as something in the library, which is found out after the reply."""
+        await_comparison(self.store, media, seconds=COMPARING_SECONDS)
+        sentences = near_copy_sentences(self.store, media)
+        for sentence in sentences:
+            self.terminal.remark(sentence)
+        return [{"type": "notice", "text": sentence} for sentence in sentences]
 
     def start_over(self) -> None:
         self.conversation = History(self.store).create(self.preset).id

@@ -16,6 +16,8 @@ from studio.ask import Upload, ask
 from studio.export import copy_media
 from studio.history import History
 from studio.jobs import Job, JobQueue, JobState, Lease
+from studio.library import Library
+from studio.library_near_copies import originals_of
 from studio.live import LiveMedia, LiveReply, LiveText
 from studio.media_store import MediaStore
 from studio.models import OneModel
@@ -177,6 +179,39 @@ def test_a_job_that_was_interrupted_and_runs_again_leaves_one_reply(
     person.work()
     assert person.queue.get(job.id).attempts == 2
     assert len(person.history.messages(person.conversation)) == 2
+
+
+def same_again(person: Person) -> tuple[Job, str, str]:
+    """Have a picture made of which the library holds a copy; return the job, the picture and the copy."""
+    job, part = person.get("image")
+    content = read_media(person.media.path(part["media"]))
+    person.history.delete(person.conversation)
+    Library(person.store).remove(part["media"])
+    copy, _ = person.media.add(content)
+    person.conversation = person.history.create("tiny").id
+    options = job.payload["options"]
+    again = person.hear("draw a bell", seed=options["seed"], outputs=tuple(options["outputs"]))
+    return again, part["media"], copy.id
+
+
+def test_a_near_copy_is_flagged_right_after_the_reply_and_said_in_the_history(person: Person) -> None:
+    job, made, copy = same_again(person)
+    *reply, notice = person.reply_to(job)
+    assert notice == {
+        "type": "notice", "text": f"The picture {made[:12]} is the same as {copy[:12]} in the library.",
+    }  # fmt: skip
+    assert job.result is not None and notice not in job.result["content"]
+    assert [part for part in reply if part["type"] != "tokens"] == job.result["content"]
+    assert originals_of(person.store, made) == [copy] and originals_of(person.store, copy) == []
+
+
+def test_a_comparison_that_fails_harms_no_reply(person: Person, caplog: pytest.LogCaptureFixture) -> None:
+    with person.store.transaction() as database:
+        database.execute("DROP TABLE near_copies")
+    job, made, _ = same_again(person)
+    assert job.state == JobState.DONE and made in str(person.reply_to(job))
+    assert all(part["type"] != "notice" or "library" not in part["text"] for part in person.reply_to(job))
+    assert "was not compared with the library" in caplog.text
 
 
 def test_a_reply_of_a_deleted_conversation_is_dropped(person: Person) -> None:

@@ -134,4 +134,24 @@ def test_searching_filtering_and_labelling_work(store: Store) -> None:
     assert len(found) == 9 and boat not in found
     assert tag_by_labels(search, ["boat"]).counts["boat"] >= 1
     assert [text.text for text in library.texts.of(media_id(1)) if text.kind == "tag"] == ["boat"]
+    assert [made.media for made in take_in_artefacts(library)] == [boat]
     assert list(take_in_artefacts(library)) == []
+
+
+def test_near_copies_are_written_down(store: Store) -> None:
+    from encoders.media import Image
+    from studio.library_artefacts import compare_at_once
+    from studio.library_near_copies import await_comparison, near_copy_sentences
+
+    library = Library(store)
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8).repeat(8, axis=0).repeat(8, axis=1)
+    one, _ = library.media.add(Image.from_uint8(pixels))
+    two, _ = library.media.add(Image.from_uint8(pixels[:60].copy()))
+    with store.transaction() as database:
+        database.execute("INSERT INTO recipes VALUES (?, '{}', 0)", (two.id,))
+    assert [made.near_copies for made in compare_at_once(library, [one.id, two.id])] == [(one.id,)]
+    await_comparison(store, [two.id], seconds=600)
+    (said,) = near_copy_sentences(store, [two.id])
+    assert f"nearly the same as {one.id[:12]}" in said
+    library.remove(one.id)
+    assert near_copy_sentences(store, [two.id]) == []
