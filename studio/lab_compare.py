@@ -12,10 +12,7 @@ from encoders.media import Image
 from pipelines.baselines.contestants import Contestant, Request, open_baseline, open_diffusion
 from pipelines.baselines.registry import embedded_baselines
 from studio.lab import Sheet
-
-KIB = 1024
-STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-RESET_PEAK = "5"  # what the kernel takes as: forget the peak of resident memory (proc(5))
+from studio.process_memory import forget_peak, peak_bytes, resident_bytes
 
 
 @dataclass(frozen=True)
@@ -77,20 +74,9 @@ def _start_of_peak() -> int | None:
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
         return torch.cuda.memory_allocated()
-    try:
-        CLEAR.write_text(RESET_PEAK)
-        return _kib("VmRSS") * KIB
-    except OSError:
-        return None
+    return resident_bytes() if forget_peak() else None
 
 
 def _peak_since(before: int | None) -> int | None:
-    if before is None:
-        return None
-    peak = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else _kib("VmHWM") * KIB
-    return max(0, peak - before)
-
-
-def _kib(field: str) -> int:
-    (line,) = (line for line in STATUS.read_text().splitlines() if line.startswith(f"{field}:"))
-    return int(line.split()[1])
+    peak = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else peak_bytes()
+    return None if before is None or peak is None else max(0, peak - before)

@@ -27,7 +27,10 @@ Search = Callable[[npt.NDArray[np.float32]], object]
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """How much to measure; 0 leaves a part out, and so does no manifest of items whose `meaning` is known."""
+    """How much to measure; 0 leaves a part out, and so does no manifest of items whose `meaning` is known.
+
+    `standing` are items that the library holds while it is killed.
+    """
 
     rows: int
     graph_rows: int
@@ -36,6 +39,7 @@ class BenchOptions:
     damaged: int
     preset: str
     meaning: Path | None = None
+    standing: int = 0
 
 
 def run_bench(options: BenchOptions) -> Iterator[str]:
@@ -48,7 +52,7 @@ def run_bench(options: BenchOptions) -> Iterator[str]:
     if options.files:
         yield from ingest.ingest_bench(options.files, preset=options.preset)
     if options.kills:
-        yield from ingest.kill_bench(options.kills)
+        yield from ingest.kill_bench(options.kills, standing=options.standing)
     if options.damaged:
         yield from ingest.damage_bench(options.damaged)
     if options.meaning is not None:

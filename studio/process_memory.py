@@ -1,0 +1,34 @@
+"""How much memory this process holds, where the system tells it (Linux: proc(5))."""
+
+from pathlib import Path
+
+KIB = 1024
+STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+RESET_PEAK = "5"  # what the kernel takes as: forget the peak of resident memory
+
+
+def resident_bytes() -> int | None:
+    """Return what is held now; None where the system does not tell."""
+    return _field("VmRSS")
+
+
+def peak_bytes() -> int | None:
+    """Return the most that was held since the start, or since `forget_peak`; None where the system does not tell."""
+    return _field("VmHWM")
+
+
+def forget_peak() -> bool:
+    """Let the peak be counted from now on; return whether the system does that."""
+    try:
+        CLEAR.write_text(RESET_PEAK)
+    except OSError:
+        return False
+    return True
+
+
+def _field(name: str) -> int | None:
+    try:
+        lines = STATUS.read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * KIB for line in lines if line.startswith(f"{name}:")), None)
