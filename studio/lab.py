@@ -19,6 +19,9 @@ from pipelines.baselines.vae import VAE
 from studio.errors import StudioError
 
 Told = Callable[[ProjectionStep], None]
+Point = tuple[Tensor, Tensor]  # latents (z_dim) or styles (num_ws, w_dim), and the vector of the classes
+SHARES = (0.1, 0.25, 0.5)  # of the way from a given picture to drawn samples
+PROJECTION_STEPS = 300
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,16 @@ def interpolation(
 
 def latent_walk(
     model: Baseline, label: Label, *, seeds: Sequence[int], steps: int, space: str = "z", way: Way = "spherical",
-    truncation: float = 1.0,
+    truncation: float = 1.0, start: Point | None = None,
 ) -> list[Image]:  # fmt: skip
-    """Pictures of a closed walk through several seeds, `steps` from each to the next."""
-    points = _points(model, [label] * len(seeds), seeds, space, truncation)
+    """Pictures of a closed walk through several seeds, `steps` from each to the next.
+
+    A `start` (see `point_of`) comes first, and the seeds are drawn in its space.
+    """
+    if start is None:
+        points = _points(model, [label] * len(seeds), seeds, space, truncation)
+    else:
+        points = [start, *_points_around(model, start, label, seeds, truncation)]
     places = walk([point[0] for point in points], steps, way, closed=True)
     classes = walk([point[1] for point in points], steps, "linear", closed=True)
     return [_at(model, pair, truncation) for pair in zip(places, classes, strict=True)]
@@ -121,8 +130,8 @@ def reconstruction(model: Baseline, images: Sequence[Image], label: Label = None
 
 
 def morph(
-    model: Baseline, first: Image, second: Image, *, steps: int, projection_steps: int = 300, seed: int = 0,
-    told: Told = lambda step: None,
+    model: Baseline, first: Image, second: Image, *, steps: int, projection_steps: int = PROJECTION_STEPS,
+    seed: int = 0, told: Told = lambda step: None,
 ) -> Sheet:  # fmt: skip
     """Pictures on the way from one given picture to another: through a VAE's latents, or a StyleGAN's styles."""
     if steps < 2:
@@ -137,6 +146,37 @@ def morph(
     return Sheet(((first, *made, second),), (), ("given", *(f"{share:.2f}" for share in shares), "given"))
 
 
+def point_of(
+    model: Baseline, image: Image, label: Label = None, *, projection_steps: int = PROJECTION_STEPS, seed: int = 0,
+    told: Told = lambda step: None,
+) -> Point:  # fmt: skip
+    """Find where a given picture lies: a VAE's latents of it, or the styles that a StyleGAN finds for it.
+
+    The classes are the given ones; without any, the model is not told what the picture shows.
+    """
+    classes = model.labels.asked(label)[0]
+    if isinstance(model, StyleGAN2):
+        return _projected(model, image, projection_steps, seed, told, label), classes
+    return _vae(model, "tell where a given picture lies").encode([image], label)[0], classes
+
+
+def nearby(
+    model: Baseline, image: Image, start: Point, label: Label = None, *, shares: Sequence[float] = SHARES,
+    count: int = 6, seed: int = 0, truncation: float = 1.0,
+) -> Sheet:  # fmt: skip
+    """A given picture with what the model makes of it, and below them samples around it, further off in each row.
+
+    `start` is the picture's point. A share is how much of the way to `count` drawn samples, one seed each, is gone.
+    """
+    if not shares or not all(0 <= share <= 1 for share in shares):
+        raise ValueError(f"A share of the way to another sample is from 0 to 1, not all of {tuple(shares)}.")
+    goals = _points_around(model, start, label, range(seed, seed + count), truncation)
+    way: Way = "linear" if start[0].ndim == 2 else "spherical"
+    rows = [[_at(model, _between(start, goal, share, way), truncation) for goal in goals] for share in shares]
+    names = ("given, made", *(f"{share:g} of the way" for share in shares))
+    return Sheet(((image, _at(model, start, truncation)), *map(tuple, rows)), names)
+
+
 def picture_for(model: Baseline, path: Path) -> Image:
     """Read a person's picture, at the model's size: shorter side scaled, the middle kept."""
     return Image.from_uint8(resize_and_crop(read_image(path).to_uint8(), model.image_size).copy())
@@ -149,8 +189,8 @@ def _each(model: Baseline, label: Label, seeds: Iterable[int], truncation: float
 
 def _points(
     model: Baseline, labels: Sequence[Label], seeds: Sequence[int], space: str, truncation: float
-) -> list[tuple[Tensor, Tensor]]:
-    """Latents (z_dim) or styles (num_ws, w_dim) of each seed, and the vector of its classes."""
+) -> list[Point]:
+    """The point of each seed."""
     if space not in ("z", "w"):
         raise ValueError(f"A space is z or w, not {space!r}.")
     points = []
@@ -164,13 +204,20 @@ def _points(
     return points
 
 
-def _between(
-    first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], share: float, way: Way
-) -> tuple[Tensor, Tensor]:
+def _points_around(model: Baseline, start: Point, label: Label, seeds: Iterable[int], truncation: float) -> list[Point]:
+    """The latents of each seed with the start's classes, or where the start has styles, those of each seed."""
+    place, classes = start
+    if place.ndim == 2:
+        return [(ws, classes) for ws in _styles(_stylegan(model, "walk in w"), label, list(seeds), truncation)]
+    drawn = (model.draw_latents(torch.Generator().manual_seed(seed), truncation)[0] for seed in seeds)
+    return [(z, classes) for z in drawn]
+
+
+def _between(first: Point, second: Point, share: float, way: Way) -> Point:
     return between(first[0], second[0], share, way), between(first[1], second[1], share)
 
 
-def _at(model: Baseline, point: tuple[Tensor, Tensor], truncation: float) -> Image:
+def _at(model: Baseline, point: Point, truncation: float) -> Image:
     """The picture of a point: styles have two dimensions, latents one."""
     place, classes = point
     if place.ndim == 2:
@@ -184,10 +231,10 @@ def _styles(model: StyleGAN2, label: Label, seeds: Sequence[int], truncation: fl
     return model.styles(len(seeds), label, truncation, [torch.Generator().manual_seed(seed) for seed in seeds])
 
 
-def _projected(model: StyleGAN2, image: Image, steps: int, seed: int, told: Told) -> Tensor:
+def _projected(model: StyleGAN2, image: Image, steps: int, seed: int, told: Told, label: Label = None) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     found: Tensor | None = None
-    for step in model.project(image, options=ProjectionOptions(num_steps=steps), generator=generator):
+    for step in model.project(image, label, ProjectionOptions(num_steps=steps), generator=generator):
         told(step)
         found = step.ws
     assert found is not None

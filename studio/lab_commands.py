@@ -11,13 +11,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from studio.errors import StudioError
+from studio.home import studio_home
 from studio.options import draw_seed
 from studio.terminal import Terminal
 
 if TYPE_CHECKING:
-    from encoders.media import Media
+    from encoders.media import Image, Media
+    from pipelines.baselines.base import Baseline
     from pipelines.baselines.stylegan2_projection import ProjectionStep
-    from studio.lab import Sheet
+    from studio.lab import Point, Sheet
 
 FOLDER = Path("outputs/lab")
 RECIPE_KEY = "studio lab"  # under which a file says how it was made
@@ -44,6 +46,8 @@ Seeds = Annotated[list[int] | None, typer.Option("--seed", help="A seed. May be 
 Ways = Annotated[Way, typer.Option(help="Straight, or along a sphere.")]
 Spaces = Annotated[Space, typer.Option(help="Latents, or a StyleGAN's styles.")]
 Scale = Annotated[int, typer.Option(min=1, help="Steps of a search for a picture in a StyleGAN.")]
+Picture = Annotated[str, typer.Argument(help="A file, or like:ID of the library.")]
+Home = Annotated[Path | None, typer.Option("--home", help="The studio's folder.", envvar="STUDIO_HOME")]
 
 
 def sample(
@@ -98,19 +102,94 @@ def walk(
     model: Model, label: Classes = None, seed: Seeds = None,
     steps: Annotated[int, typer.Option(min=1, help="Pictures from each seed to the next.")] = 16,
     rate: Annotated[float, typer.Option(min=1, help="Pictures a second.")] = 12.0, space: Spaces = Space.Z,
-    way: Ways = Way.SPHERICAL, truncation: Truncation = 1.0, output: Output = None,
+    way: Ways = Way.SPHERICAL, truncation: Truncation = 1.0,
+    start: Annotated[
+        str | None, typer.Option("--from", help="Begin at this picture (VAE, StyleGAN): a file, or like:ID.")
+    ] = None,
+    projection_steps: Scale = 300, output: Output = None, home: Home = None,
 ) -> None:  # fmt: skip
-    """Film a closed walk through several seeds (MP4)."""
+    """Film a closed walk through several seeds (MP4), from a picture of yours if you like."""
     from pipelines.baselines.registry import load_baseline
     from studio import lab
     from studio.lab_sheet import film
 
-    places = _several(seed, 4)
+    opened, places = load_baseline(model), _several(seed, 4)
+    point = None
+    if start is not None:
+        picture = lab.picture_for(opened, picture_path(start, home))
+        point = _point_of(Terminal(), opened, picture, label, projection_steps, places[0])
     images = lab.latent_walk(
-        load_baseline(model), label, seeds=places, steps=steps, space=space.value, way=way.value, truncation=truncation
+        opened, label, seeds=places, steps=steps, space=space.value, way=way.value, truncation=truncation, start=point
     )
-    facts = {"model": model, "label": label, "seeds": places, "steps": steps, "space": space, "way": way}
+    facts = {
+        "model": model, "from": start, "label": label, "seeds": places, "steps": steps, "space": space, "way": way,
+    }  # fmt: skip
     _write(film(images, rate), output or FOLDER / "walk.mp4", {"command": "walk", **facts, "truncation": truncation})
+
+
+def nearby(
+    model: Model, picture: Picture, label: Classes = None,
+    share: Annotated[
+        list[float] | None, typer.Option("--share", help="How far, from 0 to 1. May be repeated: a row each.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="Samples in a row.")] = 6, truncation: Truncation = 1.0,
+    projection_steps: Scale = 300, seed: Seed = None, output: Output = None, home: Home = None,
+) -> None:  # fmt: skip
+    """Draw samples around a picture of yours: where the model finds it, and further off (VAE, StyleGAN)."""
+    terminal, first = Terminal(), _seed(seed)
+    path = draw_nearby(
+        terminal, model, picture, label, shares=share, count=count, truncation=truncation,
+        projection_steps=projection_steps, seed=first, output=output, home=home,
+    )  # fmt: skip
+    terminal.say(f"{path} (seed {first})")
+
+
+def draw_nearby(
+    terminal: Terminal, model: str, picture: str, label: list[str] | None = None, *, shares: list[float] | None = None,
+    count: int = 6, truncation: float = 1.0, projection_steps: int = 300, seed: int, output: Path | None = None,
+    home: Path | None = None,
+) -> Path:  # fmt: skip
+    """Find a picture (a file, or like:ID) in a model's latents; write a sheet of samples around it and return its path."""
+    from pipelines.baselines.registry import load_baseline
+    from studio import lab
+
+    path = picture_path(picture, home)
+    opened, several, output = load_baseline(model), shares or list(lab.SHARES), output or FOLDER / "nearby.png"
+    given = lab.picture_for(opened, path)
+    start = _point_of(terminal, opened, given, label, projection_steps, seed)
+    sheet = lab.nearby(opened, given, start, label, shares=several, count=count, seed=seed, truncation=truncation)
+    facts = {"model": model, "picture": picture, "label": label, "seed": seed, "shares": several}
+    _draw(sheet, output, {"command": "nearby", **facts, "truncation": truncation})
+    return output
+
+
+def picture_path(words: str, home: Path | None) -> Path:
+    """Return the file that a person names, or that holds a picture of the library (like:ID)."""
+    if not words.startswith("like:"):
+        return Path(words)
+    from studio.library import Library
+    from studio.store import Store
+
+    library = Library(Store(studio_home(home)))
+    item = library.get(words.removeprefix("like:"))
+    if item.modality != "image":
+        raise StudioError(f"The lab begins at pictures; {words} is of the kind {item.modality}.")
+    return library.path(item.id)
+
+
+def _point_of(
+    terminal: Terminal, model: "Baseline", picture: "Image", label: list[str] | None, projection_steps: int, seed: int,
+) -> "Point":  # fmt: skip
+    """Find a picture in a model's latents, with a bar where that takes a search."""
+    from studio import lab
+
+    with _bars(terminal) as bars:
+        task = bars.add_task("Searching", total=projection_steps, visible=False)
+
+        def told(step: "ProjectionStep") -> None:
+            bars.update(task, advance=1, visible=True)
+
+        return lab.point_of(model, picture, label, projection_steps=projection_steps, seed=seed, told=told)
 
 
 def mix(
@@ -132,18 +211,20 @@ def mix(
 
 
 def traverse(
-    model: Model, label: Classes = None, image: Annotated[Path | None, typer.Option(help="Begin at this one.")] = None,
+    model: Model, label: Classes = None, image: Annotated[
+        str | None, typer.Option(help="Begin at this picture: a file, or like:ID of the library.")
+    ] = None,
     dimension: Annotated[list[int] | None, typer.Option(help="A latent. May be repeated.")] = None,
     count: Annotated[int, typer.Option(min=1, help="Latents, those that tell most first.")] = 8,
     steps: Annotated[int, typer.Option(min=2)] = 7, reach: Annotated[float, typer.Option(min=0.1)] = 2.5,
-    seed: Seed = None, output: Output = None,
+    seed: Seed = None, output: Output = None, home: Home = None,
 ) -> None:  # fmt: skip
     """Turn one latent at a time (VAE)."""
     from pipelines.baselines.registry import load_baseline
     from studio import lab
 
     opened, first = load_baseline(model), _seed(seed)
-    start = None if image is None else lab.picture_for(opened, image)
+    start = None if image is None else lab.picture_for(opened, picture_path(image, home))
     sheet = lab.traversal(
         opened, dimensions=dimension or count, steps=steps, reach=reach, seed=first, label=label, image=start
     )
@@ -151,24 +232,24 @@ def traverse(
 
 
 def reconstruct(
-    model: Model, image: Annotated[list[Path], typer.Argument(help="Pictures.")], label: Classes = None,
-    output: Output = None,
+    model: Model, image: Annotated[list[str], typer.Argument(help="Pictures: files, or like:ID of the library.")],
+    label: Classes = None, output: Output = None, home: Home = None,
 ) -> None:  # fmt: skip
     """Show what comes back of pictures (VAE)."""
     from pipelines.baselines.registry import load_baseline
     from studio import lab
 
     opened = load_baseline(model)
-    sheet = lab.reconstruction(opened, [lab.picture_for(opened, path) for path in image], label)
+    sheet = lab.reconstruction(opened, [lab.picture_for(opened, picture_path(one, home)) for one in image], label)
     _keep(sheet, output, "reconstruct", model=model, label=label)
 
 
 def morph(
-    model: Model, first: Path, second: Path, steps: Annotated[int, typer.Option(min=2)] = 9,
+    model: Model, first: Picture, second: Picture, steps: Annotated[int, typer.Option(min=2)] = 9,
     projection_steps: Scale = 300,
     as_film: Annotated[bool, typer.Option("--film", help="Write an MP4 instead.")] = False,
     rate: Annotated[float, typer.Option(min=1, help="Pictures a second of the film.")] = 12.0, seed: Seed = None,
-    output: Output = None,
+    output: Output = None, home: Home = None,
 ) -> None:  # fmt: skip
     """Change one picture into another: through a VAE's latents, or the styles that a StyleGAN finds for them."""
     from pipelines.baselines.registry import load_baseline
@@ -176,7 +257,7 @@ def morph(
     from studio.lab_sheet import film
 
     opened, source = load_baseline(model), _seed(seed)
-    pictures = [lab.picture_for(opened, path) for path in (first, second)]
+    pictures = [lab.picture_for(opened, picture_path(one, home)) for one in (first, second)]
     terminal = Terminal()
     with _bars(terminal) as bars:
         found = bars.add_task("Searching", total=2 * projection_steps, visible=False)
@@ -238,7 +319,7 @@ def lab_app(helpful: Callable[[Callable[..., Any]], Callable[..., Any]]) -> type
     app = typer.Typer(
         help="Classic generators (VAE, BigGAN, StyleGAN) by hand, and beside diffusion.", no_args_is_help=True
     )
-    for command in (sample, sweep, interpolate, walk, mix, traverse, reconstruct, morph, compare):
+    for command in (sample, sweep, interpolate, walk, nearby, mix, traverse, reconstruct, morph, compare):
         app.command(command.__name__)(helpful(command))
     return app
 

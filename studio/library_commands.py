@@ -30,7 +30,9 @@ Preset = Annotated[str, typer.Option("--preset", "-p", help="Whose encoders: a p
 Encoders = Annotated[
     list[str] | None,
     typer.Option(
-        "--encoder", "-e", help="Another encoder, NAME=KIND:FOLDER, as clip=clip:models/vit. May be repeated."
+        "--encoder",
+        "-e",
+        help="Another encoder, NAME=KIND:FOLDER, as clip=clip:models/vit or clip=clip:ViT-B-32@openai. May be repeated.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of prose.")]
@@ -74,14 +76,26 @@ def add(
             report.tell(outcome)
 
 
-def reindex(encoder: Encoders = None, preset: Preset = "tiny", home: Home = None) -> None:
+def reindex(
+    background: Annotated[bool, typer.Option("--background", help="In a process of its own.")] = False,
+    encoder: Encoders = None,
+    preset: Preset = "tiny",
+    home: Home = None,
+) -> None:
     """Index everything with other encoders; until that is done, those of before answer."""
-    from studio.ingest import make_up
+    from studio.library_encoders import read_sources
+    from studio.library_reindexing import reindex, reindex_in_background
+    from studio.presets import preset_name
 
     terminal = Terminal()
     library = _library(home)
+    if background:
+        sources = read_sources(encoder or ())
+        log = reindex_in_background(library.store.home, preset=preset_name(preset), sources=sources)
+        terminal.remark(f"How far it is: studio library stats. What it could not read: {log}")
+        return
     report = _Report(terminal)
-    report.follow(make_up(library, _embedders(terminal, preset, encoder)), "Indexing", None)
+    report.follow(reindex(library, _embedders(terminal, preset, encoder)), "Indexing", None)
     report.close(as_json=False)
 
 
@@ -239,6 +253,7 @@ def bench(
     graph_rows: Annotated[int, typer.Option(min=0, help="Rows of the graph; 0 leaves it out.")] = 1_000_000,
     files: Annotated[int, typer.Option(min=0, help="Pictures to take in; 0 leaves it out.")] = 500,
     kills: Annotated[int, typer.Option(min=0, help="Kills at random moments of taking in.")] = 0,
+    items: Annotated[int, typer.Option(min=0, help="Items that are there while --kills.")] = 10_000,
     damaged: Annotated[int, typer.Option(min=0, help="Damaged files to take in.")] = 0,
     meaning: Annotated[Path | None, typer.Option(help="Also measure meaning, over the items of this manifest.")] = None,
     preset: Preset = "tiny",
@@ -247,7 +262,7 @@ def bench(
     from studio.library_bench import BenchOptions, run_bench
 
     terminal = Terminal()
-    options = BenchOptions(rows, graph_rows, files, kills, damaged, preset, meaning)
+    options = BenchOptions(rows, graph_rows, files, kills, damaged, preset, meaning, items)
     for line in run_bench(options):
         terminal.say(line)
 
@@ -328,24 +343,21 @@ def _library(home: Path | None) -> "Library":
 
 
 def _embedders(terminal: Terminal, preset: str, chosen: list[str] | None) -> list[Any]:
-    from studio.library_encoders import load_embedders
+    from studio.library_encoders import load_embedders, read_sources
     from studio.presets import preset_name
 
-    sources = {}
-    for words in chosen or ():
-        name, _, source = words.partition("=")
-        if not name or ":" not in source:
-            raise StudioError(f"An encoder is given as NAME=KIND:FOLDER, as clip=clip:models/vit; got {words!r}.")
-        sources[name] = source
-    embedders, notices = load_embedders(preset_name(preset), sources)
+    embedders, notices = load_embedders(preset_name(preset), read_sources(chosen or ()))
     for notice in notices:
         terminal.remark(notice)
     return list(embedders)
 
 
 def _described(library: "Library", item: "Item") -> dict[str, Any]:
+    from studio.library_near_copies import originals_of
+
     texts = [{"kind": text.kind, "text": text.text, "source": text.source} for text in library.texts.of(item.id)]
-    return asdict(item) | {"paths": library.paths(item.id), "texts": texts}
+    known = {"paths": library.paths(item.id), "near_copy_of": originals_of(library.store, item.id), "texts": texts}
+    return asdict(item) | known
 
 
 def _size(item: "Item") -> str:

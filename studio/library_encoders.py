@@ -48,7 +48,7 @@ class Embedder(Protocol):
 
 @dataclass(frozen=True)
 class EncoderEmbedder:
-    """One of the project's encoders; `source` is its kind and its folder, "clip:FOLDER"."""
+    """One of the project's encoders; `source` is its kind and where it is: a folder, or what a CLIP is called."""
 
     name: str
     fingerprint: str
@@ -63,24 +63,40 @@ class EncoderEmbedder:
 
 
 def load_embedder(name: str, source: str, *, device: str = "cpu") -> EncoderEmbedder:
-    """Load an encoder from its kind and folder. Raises StudioError or ValueError that says what is missing."""
+    """Load an encoder from its kind and folder; a CLIP also by its repository (owner/name) or open_clip's NAME@TAG.
+
+    Raises StudioError or ValueError that says what is missing.
+    """
     from encoders.registry import ENCODERS, load_encoder
 
-    kind, _, folder = source.partition(":")
-    if kind not in ENCODERS or not folder or not Path(folder).is_dir():
+    kind, _, place = source.partition(":")
+    if kind in ENCODERS and place and Path(place).is_dir():
+        encoder: Any = load_encoder(kind, place, device=device)
+        place = str(Path(place).resolve())
+        facts = {path.name: path.read_bytes() for path in sorted(Path(place).glob("*.json"))}
+    elif kind == "clip" and _is_name(place):
+        from encoders.clip import CLIPEncoder
+
+        model, _, tag = place.partition("@")
+        encoder, facts = CLIPEncoder.from_pretrained(model, tag or None, device=device), {"name": place.encode()}
+    else:
         raise StudioError(
             f"The encoder {name!r} cannot be loaded from {source!r}. Wanted KIND:FOLDER with one of the kinds "
-            f"{', '.join(ENCODERS)} and a folder that is there."
+            f"{', '.join(ENCODERS)} and a folder that is there, or a CLIP by name: clip:ViT-B-32@openai, clip:OWNER/NAME."
         )
-    encoder: Any = load_encoder(kind, folder, device=device)
     return EncoderEmbedder(
         name=name,
-        fingerprint=_fingerprint(kind, encoder.model, Path(folder)),
+        fingerprint=_fingerprint(kind, encoder.model, facts),
         width=encoder.pooled_width,
         modalities=frozenset(modality.value for modality in encoder.modalities),
-        source=f"{kind}:{Path(folder).resolve()}",
+        source=f"{kind}:{place}",
         encoder=encoder,
     )
+
+
+def _is_name(place: str) -> bool:
+    """Tell a model's name or a repository from a folder that is not there."""
+    return bool(place) and not place.startswith((".", "/", "~")) and place.count("/") <= 1
 
 
 def load_embedders(
@@ -94,6 +110,17 @@ def load_embedders(
     return [load_embedder(name, source, device=device) for name, source in sources.items()], notices
 
 
+def read_sources(words: Iterable[str]) -> dict[str, str]:
+    """Read encoders as a person gives them, NAME=KIND:FOLDER each; return the sources by name."""
+    sources = {}
+    for word in words:
+        name, _, source = word.partition("=")
+        if not name or ":" not in source:
+            raise StudioError(f"An encoder is given as NAME=KIND:FOLDER, as clip=clip:models/vit; got {word!r}.")
+        sources[name] = source
+    return sources
+
+
 def preset_sources(preset: str) -> dict[str, str]:
     """Return the encoders that a preset names, as sources."""
     from pipelines.checkpoint import read_config
@@ -104,13 +131,17 @@ def preset_sources(preset: str) -> dict[str, str]:
     return {name: f"{entry.kind}:{entry.reference.resolve(folder)}" for name, entry in entries.items()}
 
 
-def choose_encoder(vectors: Vectors, query: str | Collection[str], target: str) -> EncoderRecord:
+def choose_encoder(
+    vectors: Vectors, query: str | Collection[str], target: str, *, name: str | None = None
+) -> EncoderRecord:
     """Return the encoder that compares a query of one modality or several with media of another: a CLIP where it reads all.
 
-    Raises StudioError if none that answers reads all.
+    Only the one of that `name`, if one is given. Raises StudioError if none that answers reads all.
     """
     queries = {query} if isinstance(query, str) else set(query)
     ready = [record for record in vectors.encoders() if record.is_ready]
+    if name is not None:
+        ready = [vectors.encoder(name)]
     able = [record for record in ready if queries | {target} <= set(record.modalities)]
     if not able:
         names = ", ".join(f"{record.name} ({', '.join(record.modalities)})" for record in ready) or "none"
@@ -161,13 +192,13 @@ def windows(media: "Media") -> "Iterable[tuple[float, float, Media]]":
             yield start, stop, Video(media.frames[first:last], media.rate)
 
 
-def _fingerprint(kind: str, model: Any, folder: Path) -> str:
-    """Hash the weights as they are loaded, and the small files that say what is done before and after."""
+def _fingerprint(kind: str, model: Any, facts: Mapping[str, bytes]) -> str:
+    """Hash the weights as they are loaded, and the small files (or the name) that say what is done before and after."""
     digest = hashlib.sha256(kind.encode())
     for name, tensor in sorted(model.state_dict().items()):
         array = tensor.detach().cpu().contiguous()
         digest.update(f"{name} {array.dtype} {tuple(array.shape)}\n".encode())
         digest.update(array.reshape(-1).float().numpy())
-    for path in sorted(folder.glob("*.json")):
-        digest.update(f"{path.name}\n".encode() + path.read_bytes())
+    for name, content in facts.items():
+        digest.update(f"{name}\n".encode() + content)
     return digest.hexdigest()

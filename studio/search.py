@@ -27,11 +27,15 @@ WORDS_LIMIT = 10_000  # media that full-text search may name, before the filters
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """How many matches; found by "both", "meaning" or "words"; `max_chance` None keeps whatever is nearest."""
+    """How many matches; found by "both", "meaning" or "words"; `max_chance` None keeps whatever is nearest.
+
+    `encoder` is the name of the one that compares; without it a CLIP does where it reads all, else an ImageBind.
+    """
 
     limit: int = 20
     by: str = "both"
     max_chance: float | None = MAX_CHANCE
+    encoder: str | None = None
 
     def __post_init__(self) -> None:
         if self.by not in WAYS:
@@ -116,7 +120,9 @@ class _Run:
         self.kinds = {row["modality"] for row in self.library.store.rows(kinds)}
         for kind in sorted(self.kinds):
             try:
-                encoder = choose_encoder(self.library.vectors, {one.modality for one in asked}, kind)
+                encoder = choose_encoder(
+                    self.library.vectors, {one.modality for one in asked}, kind, name=self.options.encoder
+                )
             except StudioError as refusal:
                 refusals.append(refusal)
                 continue

@@ -35,28 +35,32 @@ def search(
     query: Annotated[list[str], typer.Argument(help="What to look for.", show_default=False)],
     limit: Annotated[int, typer.Option("--limit", "-n", help="How many.", min=1)] = 20,
     by: Annotated[str, typer.Option(help="meaning, words (captions, tags, names, prompts), or both.")] = "both",
+    encoder: Annotated[str | None, typer.Option(help="What compares: the name of an encoder, as imagebind.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Also what does not stand out, the nearest first.")] = False,
     cosine: Annotated[bool, typer.Option("--cosine", help="Show the cosine too.")] = False,
     thumbnails: Annotated[Path | None, typer.Option(help="Write a small picture of each into this folder.")] = None,
     why: Annotated[Path | None, typer.Option(help="Draw into this folder what of each picture matches.")] = None,
     attach: Annotated[str | None, typer.Option(help="Say this to the model, the best match attached.")] = None,
+    nearby: Annotated[
+        str | None, typer.Option(help="Draw samples around the best picture with this: vae, stylegan, or a folder.")
+    ] = None,
     preset: Annotated[str, typer.Option("--preset", "-p", help="The model that --attach talks with.")] = "tiny",
     home: Annotated[Path | None, typer.Option("--home", help="The studio's folder.", envvar="STUDIO_HOME")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     from studio.library import Library
     from studio.library_artefacts import catch_up
+    from studio.library_near_copies import near_copy_sentences
     from studio.search import Search, SearchOptions
     from studio.search_score import MAX_CHANCE
     from studio.store import Store
 
     terminal = Terminal(is_quiet=as_json)
     engine = Search(Library(Store(studio_home(home))))
-    for artefact in catch_up(engine.library, engine.spaces):
-        if artefact.near_copies:
-            short = artefact.near_copies[0][:SHORT_ID]
-            terminal.remark(f"{artefact.media[:SHORT_ID]}, made here, is nearly the same as {short}.")
-    options = SearchOptions(limit, by, None if everything else MAX_CHANCE)
+    made = catch_up(engine.library, engine.spaces)
+    for sentence in near_copy_sentences(engine.library.store, [artefact.media for artefact in made]):
+        terminal.remark(sentence)
+    options = SearchOptions(limit, by, None if everything else MAX_CHANCE, encoder)
     found = engine(" ".join(query), options)
     files = {name: folder for name, folder in (("thumbnail", thumbnails), ("why", why)) if folder is not None}
     written = [_write(engine, found, match, files, terminal) for match in found.matches]
@@ -74,6 +78,8 @@ def search(
         for names in written:
             for path in names.values():
                 terminal.say(f"→ {path}")
+    if nearby is not None:
+        _draw_nearby(found, nearby, home=home, terminal=terminal)
     if attach is not None:
         _attach(found, attach, preset=preset, home=home, terminal=terminal)
 
@@ -129,6 +135,20 @@ def _write(
             best = reason.moments[0]
             written[name] = f"{match.item.id[:SHORT_ID]}: {best.start:.1f}-{best.stop:.1f} s"
     return written
+
+
+def _draw_nearby(found: "Found", model: str, *, home: Path | None, terminal: Terminal) -> None:
+    """Let the first picture that was found be a point to walk from."""
+    from studio.lab_commands import draw_nearby
+    from studio.options import draw_seed
+
+    pictures = [match.item.id for match in found.matches if match.item.modality == "image"]
+    if not pictures:
+        raise StudioError("No picture was found that could be walked from. Search with kind:image.")
+    place = f"like:{pictures[0][:SHORT_ID]}"
+    path = draw_nearby(terminal, model, place, seed=draw_seed(), home=home)
+    terminal.say(f"→ {path}")
+    terminal.remark(f"Walk on from it with: studio lab walk {model} --from {place}")
 
 
 def _attach(found: "Found", text: str, *, preset: str, home: Path | None, terminal: Terminal) -> None:

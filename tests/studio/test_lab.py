@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import parts
 import pytest
 import torch
@@ -12,7 +13,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from encoders.files import read_image, read_metadata, read_video, write_media
-from encoders.media import Image
+from encoders.media import Audio, Image
 from pipelines.baselines.base import Baseline
 from pipelines.baselines.biggan import BigGAN
 from pipelines.baselines.biggan_config import BigGANConfig
@@ -27,6 +28,8 @@ from studio import lab
 from studio.cli import app
 from studio.errors import StudioError
 from studio.lab_sheet import CELL, FILM, film, lay_out
+from studio.library import Library
+from studio.store import Store
 
 CLASSES: dict[str, Any] = {"num_classes": 5, "class_groups": (3, 2), "labels": ("bell", "boat", "kite", "red", "blue")}
 
@@ -148,6 +151,38 @@ def test_given_pictures_come_back_and_turn_into_each_other(models: dict[str, Bas
         lab.morph(models["biggan"], first, second, steps=2)
 
 
+@pytest.mark.parametrize("family", ["vae", "stylegan"])
+def test_a_given_picture_is_a_point_to_walk_from(models: dict[str, Baseline], family: str) -> None:
+    model = models[family]
+    given = Image(torch.rand(3, 16, 16, generator=seeded(0)))
+    steps: list[int] = []
+    start = lab.point_of(
+        model, given, ["bell", "red"], projection_steps=3, seed=1, told=lambda step: steps.append(step.step)
+    )
+    assert steps == ([1, 2, 3] if family == "stylegan" else [])
+    sheet = lab.nearby(model, given, start, ["bell", "red"], shares=[0, 0.2, 1], count=2, seed=7, truncation=0.8)
+    shown, still, near, far = sheet.rows
+    assert same(shown[0], given) and len(shown) == 2
+    assert all(close(image, shown[1]) for image in still)  # where the model finds the picture
+    drawn = [model.sample(1, ["bell", "red"], 0.8, seeded(seed)).images[0] for seed in (7, 8)]
+    assert all(close(image, sample) for image, sample in zip(far, drawn, strict=True))
+    way = [float((image.pixels - shown[1].pixels).square().mean()) for image in (near[0], far[0])]
+    assert 0 < way[0] < way[1]
+    walk = lab.latent_walk(model, ["bell", "red"], seeds=[7, 8], steps=2, truncation=0.8, start=start)
+    assert len(walk) == 6 and close(walk[0], shown[1]) and close(walk[2], drawn[0]) and close(walk[4], drawn[1])
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        lab.nearby(model, given, start, shares=[1.5])
+
+
+def test_a_model_need_not_be_told_what_a_given_picture_shows(models: dict[str, Baseline]) -> None:
+    vae, given = models["vae"], Image(torch.rand(3, 16, 16, generator=seeded(0)))
+    assert isinstance(vae, VAE)
+    sheet = lab.nearby(vae, given, lab.point_of(vae, given), shares=[0.5], count=1)
+    assert close(sheet.rows[0][1], vae.reconstruct([given])[0])
+    with pytest.raises(StudioError, match="A BigGAN cannot tell where a given picture lies"):
+        lab.point_of(models["biggan"], given)
+
+
 def test_a_sheet_shows_each_picture_enlarged_in_its_place_and_a_film_each_in_turn() -> None:
     images = [Image(torch.full((3, 16, 16), value)) for value in (0.2, 0.4, 0.6)]
     page = lay_out(lab.Sheet((tuple(images[:2]), (images[2],)), ("one", "two"), ("a", "b"))).to_uint8()
@@ -174,6 +209,7 @@ def test_commands_write_files_that_say_how_they_were_made(
         ("traverse", folders["vae"], "--count", "2", "--steps", "3", "--image", given),
         ("reconstruct", folders["vae"], given, given),
         ("morph", folders["stylegan"], given, given, "--steps", "2", "--projection-steps", "2"),
+        ("nearby", folders["stylegan"], given, "--share", "0.1", "--count", "2", "--projection-steps", "2"),
     ):
         path = tmp_path / f"{words[0]}.png"
         shown = run("lab", *words, "--output", str(path))
@@ -183,12 +219,36 @@ def test_commands_write_files_that_say_how_they_were_made(
     for words in (
         ("walk", folders["stylegan"], "--seed", "1", "--seed", "2", "--steps", "2", "--space", "w"),
         ("morph", folders["vae"], given, given, "--steps", "3", "--film"),
+        ("walk", folders["vae"], "--from", given, "--seed", "1", "--steps", "4"),
     ):
         path = tmp_path / f"{words[0]}.mp4"
         assert run("lab", *words, "--output", str(path)).exit_code == 0
-        assert len(read_video(path).frames) == (4 if words[0] == "walk" else 3)
+        assert len(read_video(path).frames) == {"--seed": 4, "--from": 8}.get(words[2], 3)
     refused = run("lab", "sample", folders["vae"], "--label", "bel")
     assert refused.exit_code == 1 and "did you mean 'bell'" in refused.stderr
+
+
+def test_a_picture_of_the_library_is_a_point_to_walk_from(
+    run: Callable[..., Result], folders: dict[str, str], tmp_path: Path, home: Path
+) -> None:
+    library = Library(Store(home))
+    stored, _ = library.media.add(Image(torch.rand(3, 16, 16, generator=seeded(0))))
+    sound, _ = library.media.add(Audio.from_numpy(np.sin(np.arange(4000) / 9).astype(np.float32), 8000))
+    library.texts.add(stored.id, "name", "bell", source="file")
+    found = run("search", "bell", "--by", "words", "--nearby", folders["vae"])
+    assert found.exit_code == 0, found.output
+    path = tmp_path / "outputs" / "lab" / "nearby.png"
+    place = f"like:{stored.id[:12]}"
+    assert "nearby.png" in found.stdout and f"studio lab walk {folders['vae']} --from {place}" in found.stderr
+    assert facts(path)["picture"] == place and facts(path)["shares"] == list(lab.SHARES)
+    for words in (("nearby", folders["vae"], place), ("traverse", folders["vae"], "--image", place)):
+        assert run("lab", *words, "--output", str(path)).exit_code == 0
+        assert facts(path)["command"] == words[0]
+    told = json.loads(run("search", "bell", "--by", "words", "--nearby", folders["vae"], "--json").stdout)
+    assert [match["item"]["id"] for match in told["matches"]] == [stored.id]
+    assert "is of the kind audio" in run("lab", "nearby", folders["vae"], f"like:{sound.id}").stderr
+    nothing = run("search", "zebra", "--by", "words", "--nearby", folders["vae"])
+    assert nothing.exit_code == 1 and "No picture was found that could be walked from" in nothing.stderr
 
 
 def test_one_request_goes_through_every_family_that_can_answer(

@@ -3,17 +3,20 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from parts import imagebind_folder
 from PIL import Image as PillowImage
 from typer.testing import CliRunner, Result
 
 from studio.cli import app
 from studio.library import Library
+from studio.library_reindexing import LOCK_NAME
 from studio.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,6 +81,24 @@ def test_a_folder_is_added_looked_at_gathered_and_removed(
     assert len(list(folder.iterdir())) == 4
     assert len(Library(Store(home)).items()) == 1
     assert list((home / "index").glob("*.usearch"))
+
+
+def test_the_library_is_indexed_anew_in_the_background_while_the_old_encoder_answers(
+    run: Callable[..., Result], folder: Path, encoder: str, home: Path, tmp_path: Path
+) -> None:
+    assert run("add", str(folder), "--encoder", encoder).exit_code == 0
+    library = Library(Store(home))
+    before = library.encoder("imagebind")
+    (tmp_path / "other").mkdir()
+    other = f"imagebind=imagebind:{imagebind_folder(tmp_path / 'other', seed=5)}"
+    with FileLock(home / LOCK_NAME):
+        assert "is being indexed already" in run("reindex", "--encoder", other).stderr
+    assert "NAME=KIND:FOLDER" in run("reindex", "--background", "--encoder", "imagebind").stderr
+    assert run("reindex", "--background", "--encoder", other).exit_code == 0
+    end = time.monotonic() + 300
+    while (now := library.encoder("imagebind")) == before and time.monotonic() < end:
+        time.sleep(0.1)
+    assert now.fingerprint != before.fingerprint and library.vectors.count(now) == 2
 
 
 def test_verify_names_what_is_missing_or_changed_and_mends_what_can_be(

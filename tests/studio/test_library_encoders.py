@@ -1,16 +1,29 @@
 """What the library is indexed with: encoders told apart by their weights, chosen by what they read."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from parts import imagebind_folder
+from safetensors.torch import save_file
 
+from encoders.clip import create_clip
+from encoders.clip_layouts import openai_config
 from encoders.media import Audio, Image, Video
 from studio.errors import StudioError
 from studio.library import Library
 from studio.library_encoders import choose_encoder, load_embedder, load_embedders, preset_sources, register, windows
 from studio.store import Store
+
+CLIP = openai_config(
+    {
+        "embed_dim": 24, "image_resolution": 32, "vision_layers": 1, "vision_width": 64, "vision_patch_size": 8,
+        "context_length": 77, "vocab_size": 49408, "transformer_width": 64, "transformer_heads": 1,
+        "transformer_layers": 1,
+    }
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +52,30 @@ def test_the_tiny_preset_names_encoders_that_are_there(folder: Path) -> None:
     assert "brings no CLIP" in notices[0]
 
 
-@pytest.mark.parametrize("source", ["imagebind", "siglip:/", "imagebind:/nowhere/at/all", ""])
+def test_a_clip_is_loaded_by_what_it_is_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    for name in ("small", "other"):
+        root = tmp_path / f"models--owner--{name}"
+        folder = root / "snapshots" / ("0" * 40)
+        folder.mkdir(parents=True)
+        (root / "refs").mkdir()
+        (root / "refs" / "main").write_text("0" * 40)
+        torch.manual_seed(0)
+        save_file(create_clip(CLIP).state_dict(), folder / "open_clip_model.safetensors")
+        (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": CLIP, "preprocess_cfg": {}}))
+    one, again = (load_embedder("clip", "clip:owner/small") for _ in range(2))
+    assert one.source == "clip:owner/small" and one.modalities == {"text", "image"} and one.width == 24
+    assert one.fingerprint == again.fingerprint != load_embedder("clip", "clip:owner/other").fingerprint
+    with pytest.raises(ValueError, match="no model called 'ViT-B-33'; close to it: ViT-B-32"):
+        load_embedder("clip", "clip:ViT-B-33@openai")
+    with pytest.raises(ValueError, match=r"'timm/vit_base_patch32_clip_224\.openai' is neither on this machine"):
+        load_embedder("clip", "clip:ViT-B-32@openai")
+
+
+@pytest.mark.parametrize(
+    "source", ["imagebind", "siglip:/", "imagebind:/nowhere/at/all", "", "clip:", "clip:./nowhere"]
+)
 def test_an_encoder_that_is_not_there_is_refused_with_advice(source: str) -> None:
     with pytest.raises(StudioError, match="KIND:FOLDER"):
         load_embedder("x", source)
@@ -54,8 +90,13 @@ def test_a_clip_compares_what_it_reads_and_imagebind_the_rest(store: Store) -> N
     assert choose_encoder(vectors, "text", "image").name == "clip"
     assert choose_encoder(vectors, "image", "image").name == "clip"
     assert choose_encoder(vectors, "audio", "image").name == "an imagebind"
-    with pytest.raises(StudioError, match="compares depth with image"):
-        choose_encoder(vectors, "depth", "image")
+    assert choose_encoder(vectors, "text", "image", name="an imagebind").name == "an imagebind"
+    for query, name, says in (
+        ("depth", None, "compares depth with image"), ("audio", "clip", "audio with image; there is: clip"),
+        ("text", "siglip", "the encoder 'siglip'; there is: an imagebind, clip"),
+    ):  # fmt: skip
+        with pytest.raises(StudioError, match=says):
+            choose_encoder(vectors, query, "image", name=name)
 
 
 def test_registering_again_gives_the_same_record(store: Store, folder: Path) -> None:

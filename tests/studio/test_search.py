@@ -315,5 +315,9 @@ def test_each_kind_is_asked_in_the_space_that_reads_all_terms(store: Store, tmp_
     found = search("boat")
     assert {kind: aim.encoder.name for kind, aim in found.aims.items()} == {"image": "clip", "audio": "imagebind"}
     assert set(ids(found)) >= {by_clip, sound} and by_imagebind not in ids(found)
+    found = search("boat", SearchOptions(encoder="imagebind"))
+    assert {aim.encoder.name for aim in found.aims.values()} == {"imagebind"} and by_imagebind in ids(found)
+    found = search("boat kind:image,audio", SearchOptions(encoder="clip"))
+    assert set(found.aims) == {"image"} and any("text with audio" in notice for notice in found.notices)
     found = search(f"boat + like:{sound}")
     assert {aim.encoder.name for aim in found.aims.values()} == {"imagebind"} and ids(found)[0] == by_imagebind
