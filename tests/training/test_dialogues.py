@@ -199,3 +199,29 @@ def test_what_is_refused_is_not_in_the_world() -> None:
 def test_an_unknown_task_is_refused() -> None:
     with pytest.raises(ValueError, match="No task 'sing'; the tasks are: draw, play"):
         draw_dialogue(0, task="sing")
+
+
+def test_of_two_things_the_left_or_the_upper_one_is_described_first() -> None:
+    for seed in range(60):
+        dialogue = draw_dialogue(seed, task="describe_image", language="en")
+        said = dialogue.messages[-1]["content"][0]["text"]
+        assert " right of " not in said
+        assert " below " not in said
+
+
+def test_hues_are_turned_only_while_training_and_only_where_the_thing_alone_is_asked() -> None:
+    for task in ("play_seen", "describe_image", "animate_seen"):
+        turned = [ref.turned for seed in range(60) for ref in draw_dialogue(seed, task=task).media()]
+        assert any(turned) == (task == "play_seen")
+    assert not any(
+        ref.turned for seed in range(60) for ref in draw_dialogue(seed, "held_out", task="play_seen").media()
+    )
+
+
+def test_people_put_words_around_a_request_while_training_only() -> None:
+    def begins(side: Side) -> bool:
+        dialogues = [draw_dialogue(seed, side, task="play", language="en") for seed in range(120)]
+        return any(d.messages[0]["content"][0]["text"].lower().startswith("ok, ") for d in dialogues)
+
+    assert begins("train")
+    assert not begins("held_out")
