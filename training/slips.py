@@ -18,8 +18,8 @@ from training.sequences import SequenceSet, TokenSequence
 from training.world.dialogues import LANGUAGES
 from training.world.scene import COLOURS, THINGS
 
-REPLIES = 0.25  # the share of the dialogues in which the assistant slips, in its last reply
-NAMES = 0.4  # the share of their names of colours and things that are exchanged
+REPLIES = 0.45  # the share of the dialogues in which the assistant slips, in its last reply
+NAMES = 0.5  # the share of their names of colours and things that are exchanged
 REQUESTS = 0.5  # the share of the dialogues in which the user's wording slips
 WORDING = 0.12  # the share of its tokens, of those that no reply has, that are exchanged
 
