@@ -2,6 +2,7 @@
 
 import io
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from studio.library import Library
 MAX_BITS = 8  # of 64 in which the looks of near-copies differ
 MAX_DIFFERENCE = 10.0  # of 255: the mean of what their small pictures differ in
 SIDE = 16
-BLOCK = 1024
+ROWS, COLUMNS = 1024, 8192  # of a tile of the table of all pairs; at least as many columns as rows
 
 
 @dataclass(frozen=True)
@@ -78,15 +79,15 @@ def near_copies_of(library: Library, media_id: str) -> list[str]:
     return same + [other for other in near if _alike(library, media_id, other)]
 
 
-def _pairs(looks: npt.NDArray[np.uint64]) -> list[tuple[int, int]]:
-    """Return the pairs (earlier, later) whose looks differ in few bits."""
-    pairs: list[tuple[int, int]] = []
-    for start in range(0, len(looks), BLOCK):
-        bits = np.bitwise_count(looks[start : start + BLOCK, None] ^ looks[None, start:])
-        ones, others = np.nonzero(bits <= MAX_BITS)
-        later = others > ones
-        pairs += zip((ones[later] + start).tolist(), (others[later] + start).tolist(), strict=True)
-    return pairs
+def _pairs(looks: npt.NDArray[np.uint64]) -> Iterator[tuple[int, int]]:
+    """Yield the pairs (earlier, later) whose looks differ in few bits; no pair of a medium comes before those that it ends."""
+    for top in range(0, len(looks), ROWS):
+        for left in range(top, len(looks), COLUMNS):
+            bits = np.bitwise_count(looks[top : top + ROWS, None] ^ looks[None, left : left + COLUMNS])
+            ones, others = np.nonzero(bits <= MAX_BITS)
+            ones, others = ones + top, others + left
+            later = others > ones
+            yield from zip(ones[later].tolist(), others[later].tolist(), strict=True)
 
 
 def _alike(library: Library, one: str, other: str) -> bool:

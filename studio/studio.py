@@ -9,6 +9,7 @@ from studio.errors import StudioError
 from studio.export import copy_media
 from studio.history import Content
 from studio.home import studio_home
+from studio.library_near_copies import near_copy_sentences
 from studio.media_store import MediaStore
 from studio.models import Model, OneModel
 from studio.options import ReplyOptions, draw_seed
@@ -43,6 +44,15 @@ class Reply:
     def save(self, folder: str | Path) -> list[Path]:
         """Write the media, recipes inside, into a folder as image-1.png, audio-1.wav...; no file is overwritten."""
         return copy_media(self.store, self.content, Path(folder))
+
+    def near_copies(self) -> list[str]:
+        """Compare what was made with the library; say what is the same as something there, or nearly so."""
+        from studio.library import Library
+        from studio.library_artefacts import compare_at_once
+
+        made = [part["media"] for part in self.content if "media" in part]
+        compare_at_once(Library(self.store.store), made)
+        return near_copy_sentences(self.store.store, made)
 
 
 class Studio:

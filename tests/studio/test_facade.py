@@ -12,6 +12,7 @@ from encoders.files import write_media
 from encoders.media import Image
 from studio import Studio, StudioError
 from studio.comparison import Verdict
+from studio.library import Library
 from studio.models import Model, OneModel
 from studio.options import DecodeChoice, ReplyOptions
 from studio.recipe import read_recipe
@@ -68,6 +69,18 @@ def test_the_same_seed_gives_the_same_files_and_another_seed_others(studio: Stud
     other = studio.chat("draw a red bell", options=ONE_IMAGE, seed=reply.seed + 1)
     assert again.content == reply.content
     assert other.content != reply.content
+
+
+def test_a_reply_tells_near_copies_when_it_is_asked(studio: Studio) -> None:
+    reply = ask_for_media(studio, "image")
+    assert reply.near_copies() == []
+    library = Library(studio.media.store)
+    (made, *_) = [part["media"] for part in reply.content if "media" in part]
+    library.remove(made)
+    copy, _ = studio.media.add(reply.media[0])
+    again = studio.chat("draw a red bell", options=ONE_IMAGE, seed=reply.seed)
+    said = f"The picture {made[:12]} is the same as {copy.id[:12]} in the library."
+    assert again.near_copies()[0] == again.near_copies()[0] == said
 
 
 def test_saving_never_overwrites(studio: Studio, tmp_path: Path) -> None:

@@ -234,7 +234,12 @@ def test_a_file_that_went_away_is_named_and_the_rest_is_indexed(
     assert any("missing" in (outcome.reason or "") for outcome in outcomes) and not caplog.records
 
 
-def test_copies_are_found_by_content_and_near_copies_by_their_look(library: Library, folder: Path) -> None:
+@pytest.mark.parametrize("tile", [(2, 3), (1024, 8192)], ids=["many tiles", "one tile"])
+def test_copies_are_found_by_content_and_near_copies_by_their_look(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch, tile: tuple[int, int]
+) -> None:
+    monkeypatch.setattr("studio.library_duplicates.ROWS", tile[0])
+    monkeypatch.setattr("studio.library_duplicates.COLUMNS", tile[1])
     folder.mkdir()
     picture = PillowImage.fromarray(noise(1, side=200))
     picture.save(folder / "a.png")

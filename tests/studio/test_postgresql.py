@@ -146,7 +146,9 @@ def test_near_copies_are_written_down(store: Store) -> None:
     library = Library(store)
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8).repeat(8, axis=0).repeat(8, axis=1)
     one, _ = library.media.add(Image.from_uint8(pixels))
-    two, _ = library.media.add(Image.from_uint8(pixels[:60].copy()))
+    other = pixels.copy()
+    other[0, 0] ^= 1
+    two, _ = library.media.add(Image.from_uint8(other))
     with store.transaction() as database:
         database.execute("INSERT INTO recipes VALUES (?, '{}', 0)", (two.id,))
     assert [made.near_copies for made in compare_at_once(library, [one.id, two.id])] == [(one.id,)]
