@@ -139,12 +139,20 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
 
     from studio.answer import Answerer
+    from studio.creating import Creator
+    from studio.finding import Finder
+    from studio.lab_job import LabWork
+    from studio.models import OneModel
+    from studio.training_plan import check_data
 
     store = Store(studio_home(arguments.home))
-    answerer = Answerer(store)
+    models = OneModel()
+    answerer = Answerer(store, models=models)
+    creator = Creator(store, models=models, replay_reply=answerer.replay)
+    finder = Finder(store, preset=arguments.preset)
     work(
         store,
-        answerer.kinds(),
+        {**answerer.kinds(), **creator.kinds(), **finder.kinds(), **LabWork(store).kinds(), "check": check_data},
         idle_seconds=arguments.idle_seconds,
         prepare=lambda: answerer.prepare(arguments.preset),
     )

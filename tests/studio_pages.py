@@ -10,7 +10,13 @@ from streamlit.testing.v1 import AppTest
 ROOT = Path(__file__).resolve().parents[1]
 MARKS = ("_", "N_")
 LATIN = re.compile(r"[A-Za-z]{3,}")
-SHOWN: dict[str, str] = {}
+SHOWN: dict[str, str] = {
+    "library": "show_library",
+    "models": "show_models",
+    "create": "show_create",
+    "train": "show_train",
+    "lab": "show_lab",
+}
 
 
 def open_page(name: str) -> AppTest:
@@ -44,12 +50,21 @@ def html_of(page: AppTest) -> str:
 
 
 def latin_words(page: AppTest, *, allowed: set[str]) -> set[str]:
-    """Return the words in Latin letters that a page shows to its reader, without the allowed ones."""
-    shown = [re.sub(r"<style>.*?</style>|<[^>]*>|data:[^\"]*", " ", html_of(page), flags=re.DOTALL)]
+    """Return the words in Latin letters that a page shows, without the allowed ones, cells of tables, and what says of itself
+    that it is not to be translated.
+    """
+    shown = [
+        re.sub(
+            r"<style>.*?</style>|<(\w+)[^>]* translate=\"no\".*?</\1>|<td>.*?</td>|<[^>]*>",
+            " ",
+            html_of(page),
+            flags=re.DOTALL,
+        )
+    ]
     for kind in (
         "button", "toggle", "slider", "select_slider", "number_input", "text_input", "text_area", "selectbox",
         "multiselect", "checkbox", "radio", "expander", "button_group", "popover",
     ):  # fmt: skip
-        shown += [str(element.proto.label) for element in page.get(kind)]
+        shown += [str(getattr(element.proto, "label", "")) for element in page.get(kind)]
         shown += [re.sub(r"`[^`]*`", "", str(getattr(element.proto, "help", ""))) for element in page.get(kind)]
     return {word for text in shown for word in LATIN.findall(re.sub(r":material/\w+:", "", text))} - allowed

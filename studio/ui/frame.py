@@ -22,6 +22,23 @@ ICON = Path(__file__).with_name("icon.svg")
 STYLE = Path(__file__).with_name("style.css")
 MARK = '<span class="studio-mark"><i></i><i></i><i></i><i></i></span>'
 NARROW, WIDE = "46rem", "72rem"
+FILE_TYPES = [
+    "png",
+    "jpg",
+    "jpeg",
+    "webp",
+    "gif",
+    "wav",
+    "flac",
+    "ogg",
+    "mp3",
+    "m4a",
+    "mp4",
+    "mov",
+    "webm",
+    "mkv",
+    "avi",
+]
 LOOK_FOR_WORKER_SECONDS = 2.0
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 
@@ -53,6 +70,11 @@ def open_page() -> None:
     st.html(STYLE)
 
 
+def go_to_page(name: str) -> None:
+    """Leave for another page, by the name that the address has for it."""
+    st.switch_page(st.session_state.pages[name])
+
+
 def set_width(width: str) -> None:
     """Make the page's column so wide at most."""
     st.html(f"<style>:root {{ --studio-width: {width}; }}</style>")
@@ -76,6 +98,11 @@ def wake_worker(studio: PageStudio) -> None:
     if "woken" not in st.session_state:
         st.session_state.woken = True
         ensure_worker(studio.store.home, preset=page_preset())
+
+
+def chosen_preset() -> str:
+    """Return the preset that new work is done with: the one chosen on this visit, else the server's."""
+    return str(st.session_state.get("preset") or page_preset())
 
 
 def look_for_worker(studio: PageStudio) -> None:

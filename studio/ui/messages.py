@@ -71,7 +71,7 @@ def show_media(studio: PageStudio, kind: str, media: str, *, width: int) -> None
             raise ValueError(f"A message shows text, images, sounds and videos, not {kind!r}.")
 
 
-def show_live(studio: PageStudio, reply: LiveReply, *, job: Job) -> None:
+def show_live(studio: PageStudio, reply: LiveReply, *, job: Job, width: int = MEDIA_WIDTH) -> None:
     """Show a reply as far as it has come."""
     for notice in reply.notices:
         show_text(notice, kind="note")
@@ -79,22 +79,22 @@ def show_live(studio: PageStudio, reply: LiveReply, *, job: Job) -> None:
         if isinstance(part, LiveText):
             show_text(part.text, kind="reply")
         else:
-            _show_live_media(studio, part, job=job)
+            _show_live_media(studio, part, job=job, width=width)
     if reply.is_loading:
         st.html(THINKING.format(_("Waking the model up")))
     elif not reply.parts:
         st.html(THINKING.format(_("Waiting for the model") if job.state == JobState.QUEUED else _("Thinking")))
 
 
-def _show_live_media(studio: PageStudio, part: LiveMedia, *, job: Job) -> None:
+def _show_live_media(studio: PageStudio, part: LiveMedia, *, job: Job, width: int) -> None:
     if part.media is not None:
-        show_media(studio, part.modality, part.media, width=MEDIA_WIDTH)
+        show_media(studio, part.modality, part.media, width=width)
         return
     preview = studio.queue.preview(job.id, part.slot)
     if preview is not None:
         # Inline: a preview is replaced before a browser could fetch it by its address.
         source = base64.b64encode(preview).decode()
-        st.html(f'<img class="studio-preview" alt="" src="data:image/png;base64,{source}">')
+        st.html(f'<img class="studio-preview" alt="" style="width:{width}px" src="data:image/png;base64,{source}">')
     share = min(part.step / part.num_steps, 1.0) if part.num_steps else 0.0
     doing = _(DOING[part.modality])
     if part.step:

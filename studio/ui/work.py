@@ -1,0 +1,95 @@
+"""Work under way on a page: how far it has come, and a way to stop it. It lives in the queue, so a refresh finds it again."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from studio.errors import StudioError
+from studio.jobs import Job, JobEvent, JobState
+from studio.presets import page_preset
+from studio.ui.frame import PageStudio, label, look_for_worker, page_studio, show_text
+from studio.ui.words import _
+from studio.worker import ensure_worker
+
+POLL_SECONDS = 0.4
+THINKING = '<div class="studio-thinking"><i></i><i></i><i></i>{}</div>'
+
+
+def start(studio: PageStudio, kind: str, payload: Mapping[str, Any], *, name: str = "job") -> Job:
+    """Queue work and note it in the page's address under `name`."""
+    job = studio.queue.submit(kind, payload)
+    ensure_worker(studio.store.home, preset=page_preset())
+    st.query_params[name] = job.id
+    return job
+
+
+def job_in_address(studio: PageStudio, kind: str, *, name: str = "job") -> Job | None:
+    """Return the job that the address names, if it is known here and of this kind."""
+    job_id = st.query_params.get(name)
+    if job_id is None:
+        return None
+    try:
+        job = studio.queue.get(job_id)
+    except StudioError:
+        return None
+    return job if job.kind == kind else None
+
+
+def show_failure(studio: PageStudio, job: Job) -> None:
+    """Say why a job has no result, and offer to try again."""
+    if job.state == JobState.FAILED:
+        st.error(label(job.error or ""), icon=":material/error:")
+    else:
+        show_text(_("Stopped."), kind="note")
+    st.button(_("Try again"), key=f"retry-{job.id}", icon=":material/refresh:", on_click=_retry, args=(studio, job.id))
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def follow_job(job_id: str, doing: str) -> None:
+    """Show a job under way; when it ends, the whole page is shown anew."""
+    studio = page_studio()
+    job = studio.queue.get(job_id)
+    if job.state.is_final:
+        st.rerun()
+    look_for_worker(studio)
+    with st.container(key=f"work-{job_id}", horizontal=True, vertical_alignment="center", gap="medium"):
+        show_progress(studio.queue.events(job_id), doing)
+        stop_button(studio, job)
+
+
+def show_progress(events: Sequence[JobEvent], doing: str) -> None:
+    """Show what is being done, and how much of it is done where that is known."""
+    last = events[-1] if events else None
+    if last is None:
+        st.html(THINKING.format(_("Waiting for the model")), width="content")
+    elif last.kind == "loading":
+        st.html(THINKING.format(_("Waking the model up")), width="content")
+    elif last.kind == "media_step":
+        st.progress(min(last.data["step"] / last.data["num_steps"], 1.0), text=doing, width=320)
+    elif last.kind == "progress" and "total" in last.data:
+        st.progress(min(last.data["done"] / max(last.data["total"], 1), 1.0), text=doing, width=320)
+    elif last.kind == "progress":
+        st.html(THINKING.format(f"{doing}: {last.data['done']}"), width="content")
+    else:
+        st.html(THINKING.format(doing), width="content")
+
+
+def stop_button(studio: PageStudio, job: Job) -> None:
+    """Offer to stop a job."""
+    st.button(
+        _("Stopping…") if job.cancel_requested else _("Stop"),
+        key=f"stop-{job.id}",
+        icon=":material/stop_circle:",
+        disabled=job.cancel_requested,
+        on_click=_cancel,
+        args=(studio, job.id),
+    )
+
+
+def _cancel(studio: PageStudio, job_id: str) -> None:
+    studio.queue.cancel(job_id)
+
+
+def _retry(studio: PageStudio, job_id: str) -> None:
+    studio.queue.retry(job_id)
