@@ -1,0 +1,150 @@
+"""The page of the presets: what each is made of, what may be done with it, what is here of it, and how well it did."""
+
+import html
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pipelines.presets import PRESETS, Preset
+from studio.preset_plan import ABOUT
+from studio.preset_state import OURS, CardFigure, PartState, figures_of, memory_of, parts_of
+from studio.presets import DEFAULT_PRESET, HONEST_LABEL
+from studio.ui.frame import (
+    NARROW,
+    chosen_preset,
+    go_to_page,
+    page_studio,
+    set_width,
+    show_text,
+    show_title,
+    wake_worker,
+)
+from studio.ui.words import N_, _
+
+ROLES = {
+    "core": N_("language core"),
+    "encoder": N_("encoder"),
+    "decoder": N_("decoder"),
+    "projections": N_("projections"),
+    OURS: N_("trained here"),
+}
+USES = {
+    "yes": N_("Commercial use: yes"),
+    "no": N_("Commercial use: no"),
+    "with conditions": N_("Commercial use: with conditions"),
+}
+
+SMALLEST_GIGABYTES = 5e8  # bytes below this are told in megabytes
+
+
+def show_models() -> None:
+    """Show the presets, one of them at a time."""
+    set_width(NARROW)
+    wake_worker(page_studio())
+    show_title(_("Models"), _("Each preset is a whole model. Choose one to see what it is made of, and talk with it."))
+    name = st.pills(
+        _("Preset"), list(PRESETS), default=st.query_params.get("preset", _here()), required=True,
+        label_visibility="collapsed", key="shown_preset",
+    )  # fmt: skip
+    preset = PRESETS[str(name)]
+    parts = _parts(preset.name)
+    _show_summary(preset, parts)
+    _show_parts(parts)
+    figures = figures_of(preset)
+    if figures:
+        _show_figures(figures)
+
+
+def _here() -> str:
+    return chosen_preset() if chosen_preset() in PRESETS else DEFAULT_PRESET
+
+
+@st.cache_data(ttl=60, show_spinner=False)
+def _parts(name: str) -> list[PartState]:
+    return parts_of(PRESETS[name])
+
+
+def _show_summary(preset: Preset, parts: list[PartState]) -> None:
+    missing = [part for part in parts if not part.is_here]
+    st.html(
+        f'<div class="studio-title" translate="no"><h2>{html.escape(preset.title)}</h2><p>{html.escape(preset.summary)}</p></div>'
+    )
+    num_parameters = sum(part.num_parameters for part in parts)
+    chips = [
+        _("Licence: {licence}").format(licence=preset.licence),
+        _(USES[preset.commercial_use]),
+        _("{millions:,.0f} million parameters").format(millions=num_parameters / 1e6),
+        _("Memory: {memory}").format(memory=ABOUT + _bytes(memory_of(preset))),
+    ]
+    st.html('<div class="studio-chips">' + "".join(f"<span>{html.escape(chip)}</span>" for chip in chips) + "</div>")
+    if preset.name == DEFAULT_PRESET:
+        show_text(_(HONEST_LABEL), kind="note")
+    if missing:
+        size = _bytes(sum(part.num_bytes for part in missing))
+        words = _(
+            "Not on this machine yet: {count} of its {of} parts, {size} to fetch. "
+            "`studio presets show {name} --plan` names the files."
+        )
+        st.info(
+            words.format(count=len(missing), of=len(parts), size=ABOUT + size, name=preset.name),
+            icon=":material/download:",
+        )
+    if preset.to_do:
+        show_text(preset.to_do, kind="note")
+    is_chosen = chosen_preset() == preset.name
+    if st.button(
+        _("Talk with it"), key="talk", type="primary", icon=":material/chat_bubble:",
+        disabled=bool(missing), help=_("New conversations are with this one.") if not is_chosen else None,
+    ):  # fmt: skip
+        st.session_state.preset = preset.name
+        go_to_page("chat")
+
+
+def _show_parts(parts: list[PartState]) -> None:
+    rows = [
+        (
+            html.escape(part.title),
+            _(ROLES[part.role]),
+            f"{part.num_parameters / 1e6:,.1f} M",
+            _bytes(part.num_bytes),
+            html.escape(part.licence),
+            _("here") if part.is_here else f"{part.num_here}/{part.num_files}",
+        )
+        for part in parts
+    ]
+    heads = (_("Part"), _("What it is"), _("Parameters"), _("Files"), _("Licence"), _("Present"))
+    st.html(table(heads, rows))
+
+
+def _show_figures(figures: list[CardFigure]) -> None:
+    st.html(f'<div class="studio-title"><h2>{_("How well it does")}</h2></div>')
+    show_text(
+        _("Measured on what it never saw in training; the bar is the share that was right, the line its 95% interval."),
+        kind="note",
+    )
+    rows = [
+        (html.escape(one.title), _bar(one), f"{one.share:.1%}", html.escape(one.wanted), str(one.samples))
+        for one in figures
+    ]
+    st.html(table((_("Asked"), "", _("Right"), _("Wanted"), _("Samples")), rows))
+
+
+def _bytes(count: int) -> str:
+    """Write a number of bytes for a person."""
+    return f"{count / 1e9:.1f} GB" if count >= SMALLEST_GIGABYTES else f"{count / 1e6:.1f} MB"
+
+
+def _bar(one: CardFigure) -> str:
+    low, high, share = (min(value, 1.0) * 100 for value in (one.low, one.high, one.share))
+    reached = "reached" if one.is_reached else "short"
+    return (
+        f'<span class="studio-bar {reached}"><b style="width:{share:.1f}%"></b>'
+        f'<i style="left:{low:.1f}%;width:{high - low:.1f}%"></i></span>'
+    )
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in HTML; cells are HTML already."""
+    head = "".join(f'<th scope="col">{cell}</th>' for cell in heads)
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    return f'<div class="studio-table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
