@@ -1,0 +1,140 @@
+"""One training: how far it has come, its losses as they fall, what it says by now, and what can be done with it."""
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from studio.errors import StudioError
+from studio.runs import Run, RunLog, Runs, RunState
+from studio.training_plan import STAGES
+from studio.ui.frame import go_to_page, label, page_studio, show_text, show_title
+from studio.ui.models import table
+from studio.ui.words import _
+from studio.ui.work import THINKING
+
+POLL_SECONDS = 1.0
+MAX_POINTS = 400
+MAX_EXAMPLES = 8
+SMOOTH = 0.9
+
+
+def show_run(runs: Runs, run_id: str) -> None:
+    """Show a training by its id."""
+    st.button(_("All trainings"), key="back", icon=":material/arrow_back:", type="tertiary", on_click=_close)
+    try:
+        run = runs.get(run_id)
+    except StudioError as error:
+        st.warning(label(str(error)), icon=":material/info:")
+        return
+    show_title(run.stage, run.shown_command)
+    if runs.state(run) == RunState.RUNNING:
+        _follow(run.id)
+    else:
+        _show(runs, run, runs.state(run))
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def _follow(run_id: str) -> None:
+    """Show a training under way, from its files; when it ends, the whole page is shown anew."""
+    runs = Runs(page_studio().store.home)
+    run = runs.get(run_id)
+    state = runs.state(run)
+    if state != RunState.RUNNING:
+        st.rerun()
+    _show(runs, run, state)
+
+
+def _show(runs: Runs, run: Run, state: RunState) -> None:
+    log = runs.log(run)
+    _show_progress(run, log, state)
+    _show_actions(runs, run, state)
+    if state == RunState.FAILED:
+        st.error(_("The training ended early. What its command said last is below."), icon=":material/error:")
+        st.code(runs.output(run)[-2000:], language=None, wrap_lines=True)
+    if log.rows:
+        _show_losses(log)
+    if log.preview:
+        _show_examples(log.preview)
+    for sheet in runs.pictures(run)[:1]:
+        st.image(sheet.read_bytes(), caption=label(sheet.stem))
+
+
+def _show_progress(run: Run, log: RunLog, state: RunState) -> None:
+    total = run.num_steps or max(log.step, 1)
+    told = _("step {step} of {total}").format(step=log.step, total=total)
+    if state == RunState.RUNNING and log.steps_per_second:
+        left = (total - log.step) / log.steps_per_second / 60
+        told += " · " + _("{left:.0f} minutes left, about").format(left=left)
+    if state == RunState.RUNNING and not log.rows:
+        st.html(
+            THINKING.format(html.escape(_("Getting ready: features of the frozen parts are kept for all trainings")))
+        )
+    else:
+        st.progress(min(log.step / total, 1.0), text=told)
+
+
+def _show_actions(runs: Runs, run: Run, state: RunState) -> None:
+    with st.container(key="actions", horizontal=True, vertical_alignment="center", gap="small"):
+        if state == RunState.RUNNING:
+            is_stopping = runs.is_stopping(run)
+            st.button(
+                _("Stopping…") if is_stopping else _("Stop"), key="stop-run", icon=":material/stop_circle:",
+                disabled=is_stopping, on_click=runs.stop, args=(run.id,),
+            )  # fmt: skip
+            show_text(_("It goes on when this page is closed."), kind="note")
+        elif state in (RunState.STOPPED, RunState.FAILED):
+            st.button(
+                _("Go on"), key="resume-run", icon=":material/play_arrow:", type="primary", on_click=_go_on,
+                args=(runs, run.id),
+            )  # fmt: skip
+            show_text(_("It goes on from its newest checkpoint."), kind="note")
+        elif run.stage in STAGES:
+            if st.button(_("Use in chat"), key="use-run", icon=":material/chat_bubble:", type="primary"):
+                st.session_state.preset = str(run.folder)
+                go_to_page("chat")
+        else:
+            show_text(_("It is on the page of the lab now."), kind="note")
+
+
+def _show_losses(log: RunLog) -> None:
+    names = [name for name in log.rows[-1] if name not in ("step", "grad_norm")]
+    chosen = st.pills(
+        _("Curves"), names, selection_mode="multi", default=names[:1], label_visibility="collapsed", key="curves"
+    )
+    every = max(1, len(log.rows) // MAX_POINTS)
+    rows = log.rows[::every]
+    if chosen:
+        curves = {"step": [row["step"] for row in rows]} | {
+            n: _smooth([row.get(n, 0.0) for row in rows]) for n in chosen
+        }
+        st.line_chart(curves, x="step", y=list(chosen), x_label=_("Steps"), y_label="", height=280)
+    show_text(" · ".join(f"{name} {log.rows[-1][name]:.4g}" for name in names), kind="note")
+
+
+def _smooth(values: Sequence[float]) -> list[float]:
+    """Return a moving average that forgets a tenth with every value."""
+    smoothed: list[float] = []
+    for value in values:
+        smoothed.append(value if not smoothed else SMOOTH * smoothed[-1] + (1 - SMOOTH) * value)
+    return smoothed
+
+
+def _show_examples(preview: Sequence[Mapping[str, Any]]) -> None:
+    spoken = [row for row in preview if "text" in row][:MAX_EXAMPLES]
+    if not spoken:
+        return
+    heads = (_("Asked"), _("Wanted"), _("It says"))
+    rows = [
+        tuple(html.escape(str(row.get(name, ""))[-200:]) for name in ("prompt", "wanted", "text")) for row in spoken
+    ]
+    st.html(table(heads, rows))
+
+
+def _go_on(runs: Runs, run_id: str) -> None:
+    runs.resume(run_id)
+
+
+def _close() -> None:
+    st.query_params.pop("run", None)
