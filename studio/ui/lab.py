@@ -1,0 +1,171 @@
+"""The page of the classic generators: what each can show of itself, and one request through all of them."""
+
+import html
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import streamlit as st
+
+from pipelines.presets import PACKAGED
+from studio.jobs import Job
+from studio.options import MAX_SEED, draw_seed
+from studio.runs import Runs, RunState
+from studio.training_plan import BASELINES
+from studio.ui.frame import (
+    WIDE,
+    PageStudio,
+    chosen_preset,
+    go_to_page,
+    page_studio,
+    set_width,
+    show_empty,
+    show_text,
+    show_title,
+    wake_worker,
+)
+from studio.ui.messages import show_media
+from studio.ui.models import table
+from studio.ui.words import N_, _
+from studio.ui.work import follow_job, job_in_address, show_failure, start
+
+EXPERIMENTS = {
+    "samples": N_("Samples"),
+    "truncation": N_("Truncation"),
+    "interpolation": N_("From one to another"),
+    "mixing": N_("Mixed styles"),
+    "traversal": N_("One latent at a time"),
+}
+SHOWS = {
+    "samples": N_("What it makes of a class, one seed each."),
+    "truncation": N_("The same seeds from fidelity, above, to variety, below."),
+    "interpolation": N_("The way from one seed and class to another."),
+    "mixing": N_("Coarse styles of the rows with fine styles of the columns."),
+    "traversal": N_("Each row turns one latent of the VAE, those that tell most first."),
+}
+ABLE: Mapping[str, tuple[str, ...]] = {
+    "VAE": ("samples", "truncation", "interpolation", "traversal"),
+    "BigGAN": ("samples", "truncation", "interpolation"),
+    "StyleGAN2": ("samples", "truncation", "interpolation", "mixing"),
+}
+COMPARE = "compare"
+SHEET = 1100
+
+
+def show_lab() -> None:
+    """Show one generator's experiments, or all generators beside each other."""
+    set_width(WIDE)
+    studio = page_studio()
+    wake_worker(studio)
+    show_title(_("Lab"), _("The classic generators, to look into and to compare with."))
+    models = generators(studio)
+    if not models:
+        show_empty(
+            _("No generator here yet"),
+            _("Train a VAE, a BigGAN or a StyleGAN2; it comes here when it is done."),
+        )
+        with st.container(horizontal_alignment="center"):
+            if st.button(_("To the trainings"), key="to-train", type="primary", icon=":material/model_training:"):
+                go_to_page("train")
+        return
+    with st.container(key="asked"):
+        payload = _choose(models)
+    if st.button(_("Draw"), key="draw", type="primary", icon=":material/brush:", shortcut="Ctrl+Enter"):
+        start(studio, "lab", payload)
+        st.rerun()
+    job = job_in_address(studio, "lab")
+    if job is not None:
+        _show_drawn(studio, job)
+
+
+def generators(studio: PageStudio) -> dict[str, tuple[str, str]]:
+    """Return the generators there are: their names for people -> (what loads them, their family)."""
+    found: dict[str, tuple[str, str]] = {}
+    for name in BASELINES:
+        family = _family(PACKAGED / "tiny" / "baselines" / name)
+        if family:
+            found[name] = name, family
+    runs = Runs(studio.store.home)
+    for run in runs.all():
+        if run.stage in BASELINES and runs.state(run) == RunState.FINISHED and (family := _family(run.folder)):
+            found[f"{run.stage} {run.id}"] = str(run.folder), family
+    return found
+
+
+def _family(folder: Path) -> str:
+    path = folder / "config.json"
+    return str(json.loads(path.read_text(encoding="utf-8")).get("_class_name", "")) if path.is_file() else ""
+
+
+def _choose(models: Mapping[str, tuple[str, str]]) -> dict[str, object]:
+    """Show the controls; return what the worker is told."""
+    name = str(
+        st.pills(
+            _("Generator"), [*models, COMPARE], default=next(iter(models)), required=True, key="generator",
+            format_func=lambda one: _("All, side by side") if one == COMPARE else one,
+        )
+    )  # fmt: skip
+    left, middle, right = st.columns(3)
+    if name == COMPARE:
+        with left:
+            prompt = st.text_input(_("Your wish"), value=_("a red bell in a meadow"), key="prompt")
+        with middle:
+            seed = _choose_seed()
+        return {
+            "experiment": COMPARE, "prompt": prompt, "seed": seed, "preset": chosen_preset(),
+            "models": [path for path, _family_name in models.values()],
+        }  # fmt: skip
+    path, family = models[name]
+    with left:
+        experiment = str(
+            st.selectbox(_("Show"), ABLE[family], format_func=lambda one: _(EXPERIMENTS[one]), key="experiment")
+        )
+        show_text(_(SHOWS[experiment]), kind="note")
+    with middle:
+        label = _labels(st.text_input(_("Class (empty: any)"), key="label", placeholder="bell, red"))
+        to_label = label
+        if experiment == "interpolation":
+            to_label = _labels(st.text_input(_("Class at the end"), key="to_label", placeholder="boat, blue")) or label
+    with right:
+        seed = _choose_seed()
+        truncation = 1.0
+        if experiment not in ("truncation", "traversal"):
+            truncation = st.slider(_("Truncation"), 0.1, 1.0, value=1.0, step=0.1, key="truncation")
+    return {
+        "experiment": experiment, "model": path, "label": label, "to_label": to_label, "seed": seed,
+        "truncation": truncation,
+    }  # fmt: skip
+
+
+def _choose_seed() -> int:
+    if "lab_seed" not in st.session_state:
+        st.session_state.lab_seed = draw_seed()
+    return int(st.number_input(_("Seed"), 0, MAX_SEED, step=1, key="lab_seed"))
+
+
+def _labels(text: str) -> list[str] | None:
+    return [part.strip() for part in text.replace("，", ",").split(",") if part.strip()] or None
+
+
+def _show_drawn(studio: PageStudio, job: Job) -> None:
+    if not job.state.is_final:
+        follow_job(job.id, _("Drawing"))
+        return
+    if job.result is None:
+        show_failure(studio, job)
+        return
+    with st.container(key="large"):
+        show_media(studio, "image", job.result["media"], width=SHEET)
+    show_text(_("{seconds:.1f} s").format(seconds=job.result["seconds"]), kind="note")
+    if job.result["families"]:
+        heads = (_("Family"), _("Seconds"), _("Parameters"), "")
+        rows = [
+            (
+                html.escape(one["name"]),
+                "" if one["seconds"] is None else f"{one['seconds']:.2f}",
+                "" if one["num_parameters"] is None else f"{one['num_parameters'] / 1e6:,.2f} M",
+                html.escape(one["refusal"]),
+            )
+            for one in job.result["families"]
+        ]
+        st.html(table(heads, rows))
