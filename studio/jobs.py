@@ -54,6 +54,7 @@ class JobEvent:
     id: int
     kind: str
     data: Mapping[str, Any]
+    created: float = 0.0
 
 
 class JobQueue:
@@ -86,7 +87,7 @@ class JobQueue:
     def events(self, job_id: str, *, after: int = 0) -> list[JobEvent]:
         """Return what the job reported after event `after`, oldest first."""
         rows = self.store.rows("SELECT * FROM events WHERE job = ? AND id > ? ORDER BY id", job_id, after)
-        return [JobEvent(row["id"], row["kind"], json.loads(row["data"])) for row in rows]
+        return [JobEvent(row["id"], row["kind"], json.loads(row["data"]), row["created"]) for row in rows]
 
     def preview(self, job_id: str, slot: int) -> bytes | None:
         """Return the newest preview (PNG) of the job's output number `slot`, if it has one."""

@@ -5,18 +5,21 @@ from typing import Any
 
 import streamlit as st
 
-from studio.ask import MAX_ATTACHMENTS, MAX_CHARACTERS, Upload, ask
+from studio.ask import MAX_ATTACHMENTS, MAX_CHARACTERS, Upload, ask, spool_file
 from studio.errors import StudioError
 from studio.history import ConversationRecord, Message
+from studio.history_search import conversations_with
 from studio.jobs import Job, JobState
 from studio.live import LiveReply
 from studio.media_store import MAX_UPLOAD_BYTES
 from studio.options import ReplyOptions
-from studio.presets import DEFAULT_PRESET, HONEST_LABEL, page_preset
+from studio.presets import DEFAULT_PRESET, HONEST_LABEL
 from studio.ui.frame import (
+    FILE_TYPES,
     MARK,
     NARROW,
     PageStudio,
+    chosen_preset,
     label,
     look_for_worker,
     page_studio,
@@ -24,28 +27,13 @@ from studio.ui.frame import (
     show_text,
     wake_worker,
 )
-from studio.ui.messages import show_live, show_reply, show_request
+from studio.ui.messages import show_live, show_media, show_reply, show_request
 from studio.ui.settings import choose_options
+from studio.ui.turns import show_keeping, show_turn_actions
 from studio.ui.words import N_, _
 
 POLL_SECONDS = 0.4
-FILE_TYPES = [
-    "png",
-    "jpg",
-    "jpeg",
-    "webp",
-    "gif",
-    "wav",
-    "flac",
-    "ogg",
-    "mp3",
-    "m4a",
-    "mp4",
-    "mov",
-    "webm",
-    "mkv",
-    "avi",
-]
+SEARCHED_FROM = 5  # conversations; fewer are seen at a glance
 EXAMPLES = (
     (":material/palette:", N_("Draw a red bell above a blue boat")),
     (":material/music_note:", N_("Play a trumpet")),
@@ -62,9 +50,10 @@ def show_chat() -> None:
     conversation = _open_conversation(studio)
     options = _show_sidebar(studio, conversation)
     messages = studio.history.messages(conversation.id) if conversation else []
-    is_busy = _show_messages(studio, messages)
+    is_busy = _show_messages(studio, conversation, messages, options)
     if not messages:
         _show_empty_state(studio, conversation, options)
+    used = _show_used(studio)
     said = st.chat_input(
         _("Answering…") if is_busy else _("Say, show or play something"),
         accept_file="multiple",
@@ -77,7 +66,23 @@ def show_chat() -> None:
     )
     if said:
         files = list(said.files) + ([said.audio] if said.audio else [])
-        _ask(studio, conversation, said.text or "", files, options)
+        _ask(studio, conversation, said.text or "", files, options, used=used)
+
+
+def _show_used(studio: PageStudio) -> list[str]:
+    """Show what was chosen elsewhere to be said something about; return it, by its ids."""
+    used: list[str] = st.session_state.get("used", [])
+    if used:
+        with st.container(key="used", horizontal=True, vertical_alignment="bottom", gap="small"):
+            for media_id in used:
+                show_media(studio, studio.media.get(media_id).modality, media_id, width=120)
+            show_text(_("It goes with what you say next."), kind="note")
+            st.button(_("Leave it out"), key="unuse", icon=":material/close:", type="tertiary", on_click=_leave_out)
+    return used
+
+
+def _leave_out() -> None:
+    st.session_state.pop("used", None)
 
 
 def _open_conversation(studio: PageStudio) -> ConversationRecord | None:
@@ -101,6 +106,13 @@ def _show_sidebar(studio: PageStudio, conversation: ConversationRecord | None) -
         recent = studio.history.recent()
         if recent:
             show_text(_("Earlier conversations"), kind="note")
+        if len(recent) > SEARCHED_FROM:
+            words = st.text_input(
+                _("Search conversations"), key="history_words", placeholder=_("Search conversations"),
+                icon=":material/search:", label_visibility="collapsed",
+            )  # fmt: skip
+            found = conversations_with(studio.store, words) if words.strip() else None
+            recent = [record for record in recent if found is None or record.id in found]
         with st.container(key="history"):
             for record in recent:
                 is_open = conversation is not None and record.id == conversation.id
@@ -113,10 +125,11 @@ def _show_sidebar(studio: PageStudio, conversation: ConversationRecord | None) -
                     args=(record.id,),
                 )
         if conversation is not None and recent:
+            show_keeping(studio, conversation)
             with st.popover(_("Delete this conversation"), icon=":material/delete:", type="tertiary"):
                 show_text(_("Its messages go. Files that you downloaded stay."), kind="note")
                 st.button(_("Delete"), key="delete", on_click=_delete, args=(studio, conversation.id))
-            if page_preset() == DEFAULT_PRESET:
+            if chosen_preset() == DEFAULT_PRESET:
                 show_text(_(HONEST_LABEL), kind="note")
     return options
 
@@ -144,11 +157,13 @@ def _show_empty_state(studio: PageStudio, conversation: ConversationRecord | Non
         with columns[number % 2]:
             if st.button(_(text), key=f"example-{number}", icon=icon, width="stretch"):
                 _ask(studio, conversation, _(text), [], options)
-    if page_preset() == DEFAULT_PRESET:
+    if chosen_preset() == DEFAULT_PRESET:
         st.html(f'<div class="studio-label">{_(HONEST_LABEL)}</div>')
 
 
-def _show_messages(studio: PageStudio, messages: Sequence[Message]) -> bool:
+def _show_messages(
+    studio: PageStudio, conversation: ConversationRecord | None, messages: Sequence[Message], options: ReplyOptions
+) -> bool:
     """Show the conversation; return whether a reply is under way."""
     replies = {message.job: message for message in messages if message.role == "assistant"}
     requests = [message for message in messages if message.role == "user"]
@@ -162,6 +177,8 @@ def _show_messages(studio: PageStudio, messages: Sequence[Message]) -> bool:
         show_request(studio, request.content, job=request.job)
         if request.job in replies:
             show_reply(studio, replies[request.job].content, job=job)
+            if conversation is not None:
+                show_turn_actions(studio, conversation, request, job, options, _go_to)
         elif job.state != JobState.DONE:
             _show_unanswered(studio, job, is_last=request is requests[-1])
     return is_busy
@@ -218,16 +235,21 @@ def _ask(
     text: str,
     files: Sequence[Any],
     options: ReplyOptions,
+    *,
+    used: Sequence[str] = (),
 ) -> None:
     """Spool the files, queue the request and show the page anew; a mistake is told on the page."""
     try:
-        if len(files) > MAX_ATTACHMENTS:
-            raise StudioError(f"A message takes up to {MAX_ATTACHMENTS} files; this one has {len(files)}. Remove some.")
+        num_files = len(files) + len(used)
+        if num_files > MAX_ATTACHMENTS:
+            raise StudioError(f"A message takes up to {MAX_ATTACHMENTS} files; this one has {num_files}. Remove some.")
         uploads = [Upload(studio.media.spool(file), file.name) for file in files]
-        conversation = conversation or studio.history.create(page_preset())
+        uploads += [spool_file(studio.media, studio.media.path(media_id)) for media_id in used]
+        conversation = conversation or studio.history.create(chosen_preset())
         ask(studio.store, conversation=conversation.id, text=text, uploads=uploads, options=options)
     except StudioError as error:
         st.error(label(str(error)), icon=":material/error:")
         return
+    _leave_out()
     _go_to(conversation.id)
     st.rerun()

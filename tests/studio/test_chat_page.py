@@ -1,8 +1,10 @@
 """The chat page: what a person sees and does, with work done by a stand-in for the worker."""
 
+import io
 import subprocess
 import sys
 import tomllib
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from studio.history import History
 from studio.jobs import JobQueue, JobState, Lease
 from studio.media_store import MediaStore
 from studio.store import Store
+from studio.transcript import to_html, to_markdown
 from studio.worker import run_job
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -121,7 +124,7 @@ def test_a_reply_shows_text_players_downloads_and_its_seed(page: AppTest, store:
     assert not page.exception
     assert "Here." in html_of(page)
     assert [len(page.get(kind)) for kind in ("image", "audio", "video")] == [1, 1, 1]
-    assert len(page.get("download_button")) == 3
+    assert sum((button.key or "").startswith("download-") for button in page.get("download_button")) == 3
     assert "seed " in html_of(page)
     assert not page.chat_input[0].disabled
 
@@ -264,3 +267,95 @@ def test_options_go_with_the_request(page: AppTest, store: Store) -> None:
     assert job is not None
     assert job.job.payload["options"]["seed"] == 1234
     assert job.job.state == JobState.RUNNING
+
+
+def test_a_request_is_said_otherwise_in_a_branch_that_knows_what_came_before(page: AppTest, store: Store) -> None:
+    ask(page, "First")
+    answer(store, say("One"))
+    page.run()
+    ask(page, "Second")
+    answer(store, say("Two"))
+    page.run()
+    before = conversation_of(page)
+    second = History(store).messages(before)[2].job
+    page.text_area(key=f"edit-{second}").set_value("Second, otherwise").run()
+    page.button(key=f"ask-{second}").click().run()
+    assert not page.exception
+    branched = conversation_of(page)
+    assert branched != before
+    assert [asked.content[0]["text"] for asked, _ in History(store).turns(branched)] == ["First"]
+    answer(store, say("Three"))
+    page.run()
+    assert "Three" in html_of(page) and "One" in html_of(page) and "Two" not in html_of(page)
+    assert len(History(store).messages(before)) == 4
+
+
+def test_a_request_is_asked_again_with_what_was_attached_and_another_seed(page: AppTest, store: Store) -> None:
+    page.chat_input[0].upload("cat.png", b"...", "image/png").set_value("What is this?").run()
+    lease = JobQueue(store).claim()
+    assert lease is not None
+    stored, _ = MediaStore(store).add(Image.from_uint8(np.zeros((8, 8, 3), np.uint8)))
+    history, conversation = History(store), conversation_of(page)
+    history.replace_request(
+        lease.job.id, [{"type": "image", "media": stored.id}, {"type": "text", "text": "What is it?"}]
+    )
+    content = [{"type": "text", "text": "A cat"}]
+    lease.finish(
+        {"content": content, "seconds": 1.0},
+        record=lambda: history.append(conversation, "assistant", content, job=lease.job.id),
+    )
+    page.run()
+    page.button(key=f"again-{lease.job.id}").click().run()
+    assert not page.exception
+    again = JobQueue(store).claim()
+    assert again is not None
+    (upload, words) = history.request(again.job.id).content
+    assert words["text"] == "What is it?"
+    assert (
+        MediaStore(store).upload_path(upload["upload"]).read_bytes() == MediaStore(store).path(stored.id).read_bytes()
+    )
+    assert again.job.payload["options"]["seed"] != lease.job.payload["options"]["seed"]
+
+
+def test_a_reply_shows_how_it_came(page: AppTest, store: Store) -> None:
+    ask(page, "Draw a red bell")
+
+    def reply(lease: Lease, media: MediaStore) -> list[dict[str, Any]]:
+        lease.emit("text", part=0, text="Here.")
+        lease.emit("media_started", part=1, sample=0, slot=0, modality="image", num_steps=20)
+        made, _ = media.add(Image.from_uint8(np.zeros((8, 8, 3), np.uint8)))
+        lease.emit("media_done", part=1, sample=0, slot=0, modality="image", media=made.id)
+        return [{"type": "text", "text": "Here."}, {"type": "image", "media": made.id}]
+
+    answer(store, reply)
+    page.run()
+    assert not page.exception
+    assert "Image: its signal fired" in html_of(page)
+    assert "Image: the decoder took 20 steps" in html_of(page)
+
+
+def test_a_conversation_is_kept_as_a_page_and_as_markdown(page: AppTest, store: Store) -> None:
+    ask(page, "<script>alert(1)</script> *draw*")
+    answer(store, make_everything)
+    page.run()
+    assert sum((button.key or "").startswith("keep-") for button in page.get("download_button")) == 2
+    history, media, conversation = History(store), MediaStore(store), conversation_of(page)
+    kept = to_html(history, media, conversation).decode()
+    assert "<script>" not in kept and "&lt;script&gt;" in kept
+    assert all(f"data:{kind}" in kept for kind in ("image/png", "audio/wav", "video/mp4"))
+    with zipfile.ZipFile(io.BytesIO(to_markdown(history, media, conversation))) as archive:
+        assert sorted(archive.namelist()) == ["01-image.png", "02-audio.wav", "03-video.mp4", "conversation.md"]
+        text = archive.read("conversation.md").decode()
+    assert "\\*draw\\*" in text and "![image](01-image.png)" in text
+
+
+def test_what_was_chosen_in_the_library_goes_with_what_is_said(page: AppTest, store: Store) -> None:
+    stored, _ = MediaStore(store).add(Image.from_uint8(np.zeros((8, 8, 3), np.uint8)))
+    page.session_state["used"] = [stored.id]
+    page.run()
+    assert "goes with what you say next" in html_of(page)
+    ask(page, "What is this?")
+    assert not page.exception
+    (upload, _words) = History(store).messages(conversation_of(page))[0].content
+    assert MediaStore(store).upload_path(upload["upload"]).is_file()
+    assert "used" not in page.session_state

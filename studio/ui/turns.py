@@ -1,0 +1,92 @@
+"""What can be done with a turn of a conversation: ask it again, say it otherwise, look into how it was answered."""
+
+import html
+from collections.abc import Callable
+from dataclasses import replace
+
+import streamlit as st
+
+from studio.ask import MAX_CHARACTERS
+from studio.branching import branch, words_of
+from studio.errors import StudioError
+from studio.history import ConversationRecord, Message
+from studio.how import How, how_it_came
+from studio.jobs import Job
+from studio.options import ReplyOptions, draw_seed
+from studio.transcript import to_html, to_markdown
+from studio.ui.frame import PageStudio, label, show_text
+from studio.ui.messages import THINGS
+from studio.ui.models import table
+from studio.ui.words import _
+
+GoTo = Callable[[str], None]
+
+
+def show_turn_actions(
+    studio: PageStudio,
+    conversation: ConversationRecord,
+    request: Message,
+    job: Job,
+    options: ReplyOptions,
+    go_to: GoTo,
+) -> None:
+    """Show the actions of an answered request; a branch is opened with `go_to`."""
+
+    def say(text: str, chosen: ReplyOptions) -> None:
+        try:
+            asked = branch(studio.store, conversation=conversation.id, job=job.id, text=text, options=chosen)
+        except StudioError as error:
+            st.error(label(str(error)), icon=":material/error:")
+            return
+        go_to(asked.payload["conversation"])
+        st.rerun()
+
+    with st.container(key=f"turn-{job.id}", horizontal=True, vertical_alignment="center", gap="small"):
+        if st.button(
+            _("Again"), key=f"again-{job.id}", icon=":material/refresh:", type="tertiary",
+            help=_("The same request with another seed, in a branch of this conversation."),
+        ):  # fmt: skip
+            say(words_of(request.content), replace(options, seed=draw_seed()))
+        with st.popover(_("Edit"), icon=":material/edit:", type="tertiary"):
+            text = st.text_area(
+                _("Say it otherwise"), words_of(request.content), max_chars=MAX_CHARACTERS, key=f"edit-{job.id}"
+            )
+            show_text(_("A branch begins here; this conversation stays as it is."), kind="note")
+            if st.button(_("Ask this instead"), key=f"ask-{job.id}", type="primary"):
+                say(text, options)
+        how = how_it_came(studio.queue.events(job.id))
+        if how is not None:
+            with st.popover(_("Show me how"), icon=":material/account_tree:", type="tertiary"):
+                _show_how(how)
+
+
+def show_keeping(studio: PageStudio, conversation: ConversationRecord) -> None:
+    """Offer the conversation as a file."""
+    with st.popover(_("Keep this conversation"), icon=":material/save:", type="tertiary"):
+        show_text(_("Everything that was said and shown, in a file of your own."), kind="note")
+        st.download_button(
+            _("As a web page"), lambda: to_html(studio.history, studio.media, conversation.id),
+            file_name="conversation.html", mime="text/html", key="keep-html", on_click="ignore",
+        )  # fmt: skip
+        st.download_button(
+            _("As Markdown with its media (ZIP)"), lambda: to_markdown(studio.history, studio.media, conversation.id),
+            file_name="conversation.zip", mime="application/zip", key="keep-markdown", on_click="ignore",
+        )  # fmt: skip
+
+
+def _show_how(how: How) -> None:
+    """Show the stages of a reply, in their order, with their seconds."""
+    rows: list[tuple[str, str]] = []
+    if how.loading is not None:
+        rows.append((_("The model was loaded"), f"{how.loading:.1f} s"))
+    if how.first_word is not None:
+        rows.append((_("The core read the conversation and wrote its first word"), f"{how.first_word:.1f} s"))
+    for making in how.makings:
+        thing = _(THINGS[making.modality])
+        fired = _("{thing}: its signal fired; the output projection made the condition of the decoder")
+        rows.append((fired.format(thing=thing), _("after {seconds:.1f} s").format(seconds=making.fired_at)))
+        made = _("{thing}: the decoder took {num_steps} steps")
+        rows.append((made.format(thing=thing, num_steps=making.num_steps), f"{making.seconds:.1f} s"))
+    if not how.makings:
+        rows.append((_("No signal fired: the answer is words alone"), ""))
+    st.html(table((_("Stage"), _("Time")), [(html.escape(stage), html.escape(took)) for stage, took in rows]))
