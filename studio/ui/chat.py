@@ -33,6 +33,7 @@ from studio.ui.turns import show_keeping, show_turn_actions
 from studio.ui.words import N_, _
 
 POLL_SECONDS = 0.4
+SHOWN_TURNS = 20  # of a long conversation, so that the page stays quick
 SEARCHED_FROM = 5  # conversations; fewer are seen at a glance
 EXAMPLES = (
     (":material/palette:", N_("Draw a red bell above a blue boat")),
@@ -135,6 +136,7 @@ def _show_sidebar(studio: PageStudio, conversation: ConversationRecord | None) -
 
 
 def _go_to(conversation: str | None) -> None:
+    st.session_state.pop("earlier", None)
     st.query_params.clear()
     if conversation is not None:
         st.query_params["c"] = conversation
@@ -168,7 +170,12 @@ def _show_messages(
     replies = {message.job: message for message in messages if message.role == "assistant"}
     requests = [message for message in messages if message.role == "user"]
     is_busy = False
-    for request in requests:
+    hidden = len(requests) - SHOWN_TURNS * (1 + st.session_state.get("earlier", 0))
+    if hidden > 0:
+        with st.container(horizontal_alignment="center"):
+            words = _("Show earlier ({count})").format(count=hidden)
+            st.button(words, key="earlier-turns", type="tertiary", on_click=_show_earlier)
+    for request in requests[max(hidden, 0) :]:
         job = studio.queue.get(request.job)
         if request.job not in replies and not job.state.is_final:
             is_busy = True
@@ -182,6 +189,10 @@ def _show_messages(
         elif job.state != JobState.DONE:
             _show_unanswered(studio, job, is_last=request is requests[-1])
     return is_busy
+
+
+def _show_earlier() -> None:
+    st.session_state.earlier = st.session_state.get("earlier", 0) + 1
 
 
 def _show_unanswered(studio: PageStudio, job: Job, *, is_last: bool) -> None:

@@ -13,6 +13,7 @@ from studio.ui.frame import (
     WIDE,
     PageStudio,
     chosen_preset,
+    go_to_page,
     label,
     look_for_worker,
     page_studio,
@@ -157,7 +158,11 @@ def _show_grid(studio: PageStudio, job: Job, media: list[str]) -> None:
         columns = max(map(len, job.payload["grid"]))
         if job.payload["across"] or job.payload["down"]:
             st.html(f"<style>.st-key-grid {{ --studio-columns: {columns}; }}</style>")
-        for (wish, caption), media_id in zip(cells, media, strict=False):
-            with st.container(key=f"cell-{media_id[:16]}-{caption}", gap=None):
+        for number, ((wish, caption), media_id) in enumerate(zip(cells, media, strict=False)):
+            with st.container(key=f"cell-{number}", gap=None):
                 show_media(studio, wish["modality"], media_id, width=CELL)
-                show_text(caption, kind="note")
+                if st.button(
+                    label(caption), key=f"see-{number}", type="tertiary", icon=":material/photo_library:",
+                    help=_("See it in the library"),
+                ):  # fmt: skip
+                    go_to_page("library", item=media_id)

@@ -70,9 +70,9 @@ def open_page() -> None:
     st.html(STYLE)
 
 
-def go_to_page(name: str) -> None:
-    """Leave for another page, by the name that the address has for it."""
-    st.switch_page(st.session_state.pages[name])
+def go_to_page(name: str, **address: str) -> None:
+    """Leave for another page, by the name that the address has for it, with what else its address is to say."""
+    st.switch_page(st.session_state.pages[name], query_params=address)
 
 
 def set_width(width: str) -> None:

@@ -359,3 +359,18 @@ def test_what_was_chosen_in_the_library_goes_with_what_is_said(page: AppTest, st
     (upload, _words) = History(store).messages(conversation_of(page))[0].content
     assert MediaStore(store).upload_path(upload["upload"]).is_file()
     assert "used" not in page.session_state
+
+
+def test_of_a_long_conversation_the_last_turns_are_shown_and_the_earlier_on_demand(store: Store, page: AppTest) -> None:
+    history, queue = History(store), JobQueue(store)
+    conversation = history.create("tiny").id
+    for number in range(25):
+        job = queue.submit("chat", {"conversation": conversation, "options": {"seed": 1}})
+        history.append(conversation, "user", [{"type": "text", "text": f"Question {number}."}], job=job.id)
+        answer(store, say(f"Answer {number}."))
+    page.query_params["c"] = conversation
+    page.run()
+    assert not page.exception
+    assert "Answer 24." in html_of(page) and "Question 4." not in html_of(page)
+    page.button(key="earlier-turns").click().run()
+    assert "Question 0." in html_of(page)
