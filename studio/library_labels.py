@@ -129,7 +129,7 @@ def _fitting(
         for row, column in enumerate(cosines.argmax(axis=1).tolist()):
             yield Labelled(ids[row], labels[column], float(shares[row, column]))
         return
-    sample = search.samples.get(kind, encoder)
+    sample, floor = search.samples.get(kind, encoder), search.floors.get(kind, encoder)
     for column, label in enumerate(labels):
         background = background_of(sample @ words[column])
         if background is None:
@@ -137,6 +137,7 @@ def _fitting(
         order = np.argsort(-cosines[:, column], kind="stable")
         scores = background.scores(cosines[order, column])
         kept = chances(scores, background, num_searched=num_searched) <= options.max_chance
+        kept &= cosines[order, column] >= floor
         for row in order[kept].tolist():
             yield Labelled(ids[row], label, float(shares[row, column]))
 

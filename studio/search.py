@@ -13,6 +13,7 @@ from studio.library_encoders import Embedder, choose_encoder, load_embedder
 from studio.library_vectors import EncoderRecord, Hit
 from studio.schema import media, vectors
 from studio.search_filters import selection
+from studio.search_floor import Floors
 from studio.search_fusion import fuse
 from studio.search_moments import moments_of
 from studio.search_query import Query, read_query
@@ -57,6 +58,7 @@ class Search:
         self.library = library
         self.samples = Samples(library)
         self.spaces = Spaces(library, self.samples, embedders=embedders, load=load)
+        self.floors = Floors(self.samples, self.spaces)
 
     def __call__(self, query: Query | str, options: SearchOptions | None = None) -> Found:
         """Answer a query, written as `studio.search_query` reads it. Raises StudioError or MediaError for the person."""
@@ -70,6 +72,7 @@ class _Run:
         self.library = search.library
         self.samples = search.samples
         self.spaces = search.spaces
+        self.floors = search.floors
         self.query = query
         self.options = options
         self.pool = max(POOL, 4 * options.limit)
@@ -145,7 +148,10 @@ class _Run:
         searched = searched.where(vectors.c.encoder == encoder.id, vectors.c.media.in_(self._of_kind(kind)))
         row = self.library.store.row(searched)
         assert row is not None
-        return Aim(encoder, vector, self.samples.background(vector, kind, encoder), int(row["number"]))
+        background = self.samples.background(vector, kind, encoder)
+        is_words = [(one.modality, one.weight > 0) for one in asked] == [("text", True)]
+        floor = self.floors.get(kind, encoder) if is_words and background is not None else -1.0
+        return Aim(encoder, vector, background, int(row["number"]), floor)
 
     def _matches(self, kind: str, aim: Aim, worded: Sequence[str], complete: set[str]) -> list[Match]:
         """Return the nearest media of a kind, and those that full-text search found, with their scores, best first."""
@@ -170,7 +176,7 @@ class _Run:
         """Tell whether a match is unusually near, or is said to be what was asked for."""
         if self.options.max_chance is None or match.has_words:
             return True
-        if match.cosine is None:
+        if match.cosine is None or match.cosine < self.aims[match.item.modality].floor:
             return False
         return match.chance is None or match.chance <= self.options.max_chance
 

@@ -44,12 +44,16 @@ class Match:
 
 @dataclass(frozen=True, eq=False)
 class Aim:
-    """Where in the space of an encoder a query points, for one kind of media: a unit vector (width,)."""
+    """Where in the space of an encoder a query points, for one kind of media: a unit vector (width,).
+
+    `floor` is the cosine that words alone must reach (see `studio.search_floor`).
+    """
 
     encoder: EncoderRecord
     vector: npt.NDArray[np.float32]
     background: Background | None
     num_searched: int
+    floor: float = -1.0
 
 
 @dataclass(frozen=True, eq=False)
