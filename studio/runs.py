@@ -29,6 +29,7 @@ FOLDER, LOCK, STOP, ENDED, FACTS, OUTPUT, LOG = (
     "runs", "run.lock", "stop", "ended.json", "run.json", "output.txt", "log.jsonl",
 )  # fmt: skip
 POLL_SECONDS = 0.3
+LOCK_PATIENCE_SECONDS = 5.0  # whoever looks whether a run is alive holds its lock for an instant
 START_SECONDS = 60.0  # a run that is not yet alive after so long never will be
 GRACE_SECONDS = 60.0  # for what a training still does once it is asked to end
 MAX_OUTPUT_BYTES = 20_000
@@ -208,7 +209,7 @@ def mind(folder: Path, program: Sequence[str]) -> int:
     """Run a run's command until it ends or is asked to; write down how it ended and return its exit status."""
     run = _read(folder / FACTS)
     resumes = ["--resume"] if any((folder / "checkpoints").glob("step-*")) else []
-    with FileLock(folder / LOCK).acquire(timeout=0):
+    with FileLock(folder / LOCK).acquire(timeout=LOCK_PATIENCE_SECONDS):
         child = subprocess.Popen([*program, *run.command, *resumes], cwd=ROOT)
         asked = None
         while child.poll() is None:

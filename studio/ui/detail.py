@@ -46,7 +46,6 @@ def show_detail(studio: PageStudio, media_id: str) -> None:
         with st.container(key="large"):
             show_media(studio, item.modality, item.id, width=LARGE)
         _show_actions(studio, item, path.read_bytes(), path.suffix)
-        _show_replay(studio, item)
     with told:
         _show_facts(studio, item, recipe)
         if recipe is not None:
@@ -54,6 +53,7 @@ def show_detail(studio: PageStudio, media_id: str) -> None:
                 _("Make it again and compare"), key="replay", icon=":material/replay:", width="stretch",
                 on_click=_replay, args=(studio, item),
             )  # fmt: skip
+            _show_replay(studio)
             with st.expander(_("The whole recipe"), icon=":material/receipt_long:"):
                 st.json(recipe, expanded=1)
         _show_gathering(studio, item)
@@ -66,7 +66,7 @@ def recipe_of(studio: PageStudio, media_id: str) -> dict[str, Any] | None:
 
 
 def _show_actions(studio: PageStudio, item: Item, content: bytes, suffix: str) -> None:
-    with st.container(key="actions", horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(key="actions", horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.button(
             _("Starred") if item.is_starred else _("Star"), key="star", icon=":material/star:",
             type="primary" if item.is_starred else "secondary",
@@ -139,7 +139,7 @@ def _show_gathering(studio: PageStudio, item: Item) -> None:
         studio.library.texts.remove(item.id, "tag", tag)
 
 
-def _show_replay(studio: PageStudio, item: Item) -> None:
+def _show_replay(studio: PageStudio) -> None:
     job = job_in_address(studio, "replay")
     if job is None:
         return
