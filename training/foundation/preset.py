@@ -52,7 +52,7 @@ DECODERS = {
         "prompt_embeds",
         DecoderConfig(
             num_inference_steps=20,
-            guidance_scale=2.0,
+            guidance_scale=3.0,
             rate=VIDEO_RATE,
             condition_length=CONDITION["video"][0],
             call={"height": 64, "width": 64, "video_length": 8, "clean_caption": False},

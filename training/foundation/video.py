@@ -169,7 +169,7 @@ def main() -> None:
         rows = []
         for seed, prompt in enumerate(SHOWN):
             frames = pipeline(
-                prompt, height=64, width=64, video_length=NUM_FRAMES, num_inference_steps=20, guidance_scale=2.0,
+                prompt, height=64, width=64, video_length=NUM_FRAMES, num_inference_steps=20, guidance_scale=3.0,
                 clean_caption=False, generator=torch.Generator().manual_seed(seed), output_type="pt",
             ).frames  # fmt: skip
             rows.append((frames[0].float().clamp(0, 1) * 255).round().byte().movedim(-3, -1).cpu().numpy())
