@@ -77,7 +77,9 @@ class Finder:
             }
             for match in found.matches
         ]
-        lease.finish({"matches": matches, "notices": list(found.notices)})
+        small = [f"of the kind {kind}," for kind, aim in found.aims.items() if aim.background is None]
+        notices = [notice for notice in found.notices if not any(words in notice for words in small)]
+        lease.finish({"matches": matches, "notices": notices, "is_small": bool(small)})
 
     def _add(self, upload: Mapping[str, Any]) -> str | None:
         """Take an uploaded file into the library; return why not, if not."""

@@ -40,6 +40,7 @@ from studio.ui.words import _
 from studio.ui.work import follow_job, job_in_address, show_failure, start
 
 PAGE_ITEMS = 48
+LIKE = "like:"  # how a search names a medium of the library
 STAR = "star"
 
 
@@ -175,7 +176,7 @@ def search(
 
 
 def _show_found(studio: PageStudio, job: Job) -> None:
-    asked = [*(one["name"] for one in job.payload["uploads"]), job.payload["text"].strip()]
+    asked = [*(one["name"] for one in job.payload["uploads"]), _asked(studio, job.payload["text"])]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         show_text(_("Found for: {asked}").format(asked=" + ".join(filter(None, asked))), kind="chip")
         st.button(_("Show all"), key="show-all", icon=":material/close:", type="tertiary", on_click=_forget_search)
@@ -187,6 +188,8 @@ def _show_found(studio: PageStudio, job: Job) -> None:
         return
     for notice in job.result["notices"]:
         show_text(notice, kind="note")
+    if job.result["is_small"]:
+        show_text(_("The library is still too small to tell what stands out: the nearest come first."), kind="note")
     matches = [m for m in job.result["matches"] if not is_thrown_away(studio.library, m["media"])]
     items = _known(studio, [match["media"] for match in matches])
     notes = {match["media"]: _told(match) for match in matches}
@@ -199,6 +202,14 @@ def _show_found(studio: PageStudio, job: Job) -> None:
                 payload = dict(job.payload) | {"everything": True}
                 start(studio, "search", payload, name="found")
                 st.rerun()
+
+
+def _asked(studio: PageStudio, text: str) -> str:
+    """Return what was asked as a person reads it: a medium by its name."""
+    media_id = text.strip().removeprefix(LIKE)
+    if media_id == text.strip():
+        return media_id
+    return _("like “{name}”").format(name=names_of(studio.library, [media_id]).get(media_id, media_id[:12]))
 
 
 def _known(studio: PageStudio, ids: Sequence[str]) -> list[Item]:

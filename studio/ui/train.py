@@ -20,18 +20,10 @@ from studio.ui.frame import (
     show_title,
     wake_worker,
 )
-from studio.ui.training import show_run
+from studio.ui.training import STAGE_NAMES, show_run
 from studio.ui.words import N_, _
 from studio.ui.work import follow_job, job_in_address, show_failure, start
 
-STAGE_NAMES = {
-    "align-inputs": N_("Stage 1: understand what the encoders see and hear"),
-    "align-outputs": N_("Stage 2: steer the decoders"),
-    "instruct": N_("Stage 3: hold conversations"),
-    "vae": N_("A VAE, to compare with"),
-    "biggan": N_("A BigGAN, to compare with"),
-    "stylegan": N_("A StyleGAN2, to compare with"),
-}
 STEPS = {"align-inputs": 2500, "align-outputs": 2500, "instruct": 2000, "vae": 4000, "biggan": 4000, "stylegan": 4000}
 STATE_NAMES = {
     RunState.RUNNING: N_("running"),

@@ -11,9 +11,17 @@ from studio.runs import Run, RunLog, Runs, RunState
 from studio.training_plan import STAGES
 from studio.ui.frame import go_to_page, label, page_studio, show_text, show_title
 from studio.ui.models import table
-from studio.ui.words import _
+from studio.ui.words import N_, _
 from studio.ui.work import THINKING
 
+STAGE_NAMES = {
+    "align-inputs": N_("Stage 1: understand what the encoders see and hear"),
+    "align-outputs": N_("Stage 2: steer the decoders"),
+    "instruct": N_("Stage 3: hold conversations"),
+    "vae": N_("A VAE, to compare with"),
+    "biggan": N_("A BigGAN, to compare with"),
+    "stylegan": N_("A StyleGAN2, to compare with"),
+}
 POLL_SECONDS = 1.0
 MAX_POINTS = 400
 MAX_EXAMPLES = 8
@@ -28,7 +36,8 @@ def show_run(runs: Runs, run_id: str) -> None:
     except StudioError as error:
         st.warning(label(str(error)), icon=":material/info:")
         return
-    show_title(run.stage, run.shown_command)
+    show_title(_(STAGE_NAMES[run.stage]))
+    st.code(run.shown_command, language=None, wrap_lines=True)
     if runs.state(run) == RunState.RUNNING:
         _follow(run.id)
     else:

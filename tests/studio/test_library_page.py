@@ -210,6 +210,9 @@ def test_the_real_encoder_finds_by_words_and_by_a_picture_and_by_example(library
     do()
     page.run()
     assert not page.exception
+    assert "Found for: like “thing 10”" in html_of(page)
+    assert "still too small" in html_of(page)
+    assert "of the kind" not in html_of(page)
     assert "thing 10" not in "".join(tiles(page))
     assert len(tiles(page)) == 2
 
