@@ -13,6 +13,9 @@ from studio.library import Library
 
 MAX_BITS = 8  # of 64 in which the looks of near-copies differ
 MAX_DIFFERENCE = 10.0  # of 255: the mean of what their small pictures differ in
+# Of 255: the most that they differ in at any place. Compressed or resized, small pictures of the world differ in up to 24;
+# another thing on the same ground makes 57 or more.
+MAX_LOCAL_DIFFERENCE = 40.0
 SIDE = 16
 ROWS, COLUMNS = 1024, 8192  # of a tile of the table of all pairs; at least as many columns as rows
 
@@ -93,7 +96,10 @@ def _pairs(looks: npt.NDArray[np.uint64]) -> Iterator[tuple[int, int]]:
 def _alike(library: Library, one: str, other: str) -> bool:
     """Compare two thumbnails in colour, of which a look knows nothing."""
     first, second = _small(library, one), _small(library, other)
-    return first is not None and second is not None and float(np.abs(first - second).mean()) <= MAX_DIFFERENCE
+    if first is None or second is None:
+        return False
+    difference = np.abs(first - second).mean(axis=2)
+    return bool(difference.mean() <= MAX_DIFFERENCE and difference.max() <= MAX_LOCAL_DIFFERENCE)
 
 
 def _small(library: Library, media_id: str) -> npt.NDArray[np.float32] | None:

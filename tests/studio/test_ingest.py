@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image as PillowImage
+from PIL import ImageDraw, ImageFilter
 
 from encoders.files import write_media
 from encoders.media import Audio, Image, Media, Video
@@ -255,6 +256,20 @@ def test_copies_are_found_by_content_and_near_copies_by_their_look(
     assert ids["c.jpg"] in near.media and len(near.media) == 2
     assert set(near_copies_of(library, str(ids["c.jpg"]))) == {ids["a.png"], ids["b.webp"]}
     assert near_copies_of(library, str(ids["other.png"])) == []
+
+
+def test_another_thing_on_the_same_ground_is_no_near_copy(library: Library, folder: Path) -> None:
+    folder.mkdir()
+    ground = PillowImage.fromarray(noise(3, side=200)).filter(ImageFilter.GaussianBlur(20))
+    for name, colour in (("red", (220, 40, 40)), ("blue", (40, 60, 220))):
+        picture = ground.copy()
+        ImageDraw.Draw(picture).ellipse((80, 110, 120, 150), fill=colour)
+        picture.save(folder / f"{name}.png")
+        picture.resize((120, 120)).save(folder / f"{name} again.jpg", quality=60)
+    ids = {o.path.stem: str(o.media) for o in ingest_folder(library, folder, [], read=read_png)}
+    for name in ("red", "blue"):
+        assert near_copies_of(library, ids[name]) == [ids[f"{name} again"]]
+    assert len(find_near_copies(library)) == 2
 
 
 def _ingest_and_tell(home: Path, folder: Path, tell: Connection) -> None:
