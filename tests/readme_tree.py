@@ -19,6 +19,7 @@ OTHERS = {
     "README.md": "this page",
     "constraints.txt": "the exact versions that are installed",
     "docs/": "pictures for this page",
+    "studio/ui/locale/": "the pages' words in other languages",
     "pipelines/presets/tiny/": "the embedded preset: its model card, config and weights",
     "pipelines/presets/": "a config for each preset of published parts",
     "pyproject.toml": "the package, its dependencies, and the settings of the tools",

@@ -350,21 +350,8 @@ def finish(text: str, rng: random.Random) -> str:
 
 
 _VERBS = {
-    "draw",
-    "paint",
-    "show",
-    "make",
-    "create",
-    "play",
-    "let",
-    "animate",
-    "put",
-    "turn",
-    "change",
-    "describe",
-    "tell",
-    "swap",
-    "move",
+    *("draw", "paint", "show", "make", "create", "play", "let", "animate"),
+    *("put", "turn", "change", "describe", "tell", "swap", "move"),
 }
 
 
