@@ -72,7 +72,7 @@ def test_a_folder_is_added_looked_at_gathered_and_removed(
     assert json.loads(run("stats", "--json").stdout) == {
         "items": {"image": 2},
         "num_bytes": {"image": sum(item["num_bytes"] for item in items)},
-        "vectors": {"imagebind": 2},
+        "vectors": {"clip": 2, "imagebind": 2},
         "num_refused": 1,
     }
     assert run("verify", "--deep").stdout == "All is well.\n"

@@ -24,7 +24,7 @@ def options(untrained_folder: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return StageOptions(
         output=tmp_path_factory.mktemp("refit") / "outputs",
         preset=str(untrained_folder),
-        steps=40,
+        steps=120,
         batch_size=32,
         learning_rate=3e-3,
         num_samples=40,
@@ -50,8 +50,9 @@ def test_only_output_projections_change(refitted: Path, untrained_folder: Path) 
 def test_signals_come_nearer_to_the_conditions_in_every_direction(refitted: Path) -> None:
     lines = [json.loads(line) for line in (refitted / "log.jsonl").read_text().splitlines()]
     first, *_, last = (line["losses"] for line in lines if "losses" in line)
-    assert {"image_distance", "image_unexplained"} <= set(first)
-    assert all(last[name] < value for name, value in first.items() if name.endswith(("_distance", "_unexplained")))
+    nearer = {name: last[name] < value for name, value in first.items() if name.endswith(("_distance", "_unexplained"))}
+    assert {"image_distance", "image_unexplained", "video_distance", "audio_distance"} <= set(nearer)
+    assert all(nearer.values()), (first, last)
 
 
 def test_a_stopped_run_ends_as_an_unbroken_one(refitted: Path, options: StageOptions, tmp_path: Path) -> None:

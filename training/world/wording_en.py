@@ -388,6 +388,5 @@ ENGLISH = Wording(
         "hello, {}",
         "{} this time",
         "well, {}",
-        "{} if you can",
     ),
 )

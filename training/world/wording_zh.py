@@ -263,5 +263,5 @@ CHINESE = Wording(
     sound_facts=SOUND_FACTS_ZH,
     sounding=lambda name: f"{chinese.NAMES[name][0]}的声音",
     extra=lambda what, value: _EXTRA[what].format(value),
-    frames=("好，{}", "{}，谢谢", "那么{}", "你好，{}", "{}吧", "麻烦你，{}"),
+    frames=("好，{}", "{}，谢谢", "那么{}", "你好，{}"),
 )
