@@ -136,7 +136,8 @@ MANNERS: dict[Language, Templates] = {
 DEFINITIONS: dict[Language, Templates] = {
     "en": (
         "A meadow is a place with grass.", "A field is a meadow.", "A beach is a place with sand by the sea.",
-        "At night it is dark.", "Some things make a sound, some make none.", "The sky is high in the air.", "A picture is something you can see.",
+        "At night it is dark.",
+        "Some things make a sound, some make none.", "The sky is high in the air.", "A picture is something you can see.",
         "A sound is something you can hear.", "A video is a picture that moves.", "An image is a picture.",
         "An animation is a video.", "To paint is to draw in colour.", "To animate is to make a picture move.",
         "To describe is to tell what one sees or hears.", "Tiny is very small.", "Huge is very big.",
