@@ -210,7 +210,7 @@ def mind(folder: Path, program: Sequence[str]) -> int:
     run = _read(folder / FACTS)
     resumes = ["--resume"] if any((folder / "checkpoints").glob("step-*")) else []
     with FileLock(folder / LOCK).acquire(timeout=LOCK_PATIENCE_SECONDS):
-        child = subprocess.Popen([*program, *run.command, *resumes], cwd=ROOT)
+        child = subprocess.Popen([*program, *run.command, *resumes], cwd=ROOT, preexec_fn=_heed_interrupts)
         asked = None
         while child.poll() is None:
             time.sleep(POLL_SECONDS)
@@ -221,6 +221,11 @@ def mind(folder: Path, program: Sequence[str]) -> int:
                 child.kill()
         (folder / ENDED).write_text(json.dumps({"code": child.returncode, "time": time.time()}))
     return child.returncode
+
+
+def _heed_interrupts() -> None:
+    """Let the command end on SIGINT, even where the studio was started in the background by a shell, which ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def main() -> None:
