@@ -118,7 +118,7 @@ class Resampler(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, N, in_width) -> (B, number of queries, core_width)."""
         read = self.norm(tokens)
-        found, _ = self.attention(self.queries.expand(len(tokens), -1, -1), read, read, need_weights=False)
+        found, _ = self.attention(self.queries.repeat(len(tokens), 1, 1), read, read, need_weights=False)
         made: Tensor = self.out(found)
         return made
 

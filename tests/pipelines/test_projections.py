@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from pipelines.projections import (
     ConditionProjection,
@@ -28,6 +29,15 @@ def test_each_token_is_projected_on_its_own() -> None:
     torch.testing.assert_close(projection(tokens)[:, 3], projection(tokens[:, 3:4])[:, 0])
     with pytest.raises(ValueError, match="width 6, not 7"):
         projection(torch.randn(1, 5, 7))
+
+
+def test_a_resampler_gathers_any_number_of_tokens_and_its_work_can_be_counted() -> None:
+    config = InputProjectionConfig(8, 6, "resampler", hidden=8, num_heads=2, num_output_groups=(3,))
+    projection = InputProjection(config)
+    assert projection.num_tokens(17) == 3
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        assert projection(torch.randn(2, 17, 8)).shape == (2, 3, 6)
+    assert counter.get_total_flops() > 0
 
 
 def test_an_unknown_kind_is_refused() -> None:
