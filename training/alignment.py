@@ -11,7 +11,7 @@ from pipelines.core import LanguageCore
 from pipelines.projections import ConditionProjection, InputProjection
 from training.aids import ReadingAids
 from training.denoising import DenoisingLoss
-from training.losses import IGNORED, Distance, Lens, condition_distance, token_cross_entropy
+from training.losses import IGNORED, Distance, Lens, compare_conditions, token_cross_entropy
 from training.sequences import TokenBatch
 
 LENS_WEIGHT = 0.1  # of what the lenses see: steep in the faint directions, it would rule every step in full
@@ -54,27 +54,21 @@ class AlignmentModel(nn.Module):
         embeddings, states = self.read(batch)
         taught = batch.labels[:, 1:] != IGNORED
         cross_entropy = token_cross_entropy(self.core.logits(states[:, :-1][taught]), batch.labels[:, 1:][taught])
-        distances: dict[str, Tensor] = {}
-        unexplained: dict[str, Tensor] = {}
+        compared: dict[str, Tensor] = {}
+        weighted: list[Tensor] = []
         denoised: dict[str, Tensor] = {}
         for modality, made in self.conditions(batch, embeddings, states).items():
             wanted = batch.signals[modality].values
-            units = self.units.get(modality, {})
-            by_name = [
-                condition_distance(made[name], wanted[name], self.distance, unit=units.get(name, 1.0)) for name in made
-            ]
-            distances[f"{modality}_distance"] = torch.stack(by_name).mean()
-            lenses = self.lenses.get(modality, {})
-            if lenses:
-                seen = [lenses[name].unexplained(made[name], wanted[name]) for name in made]
-                unexplained[f"{modality}_unexplained"] = torch.stack(seen).mean()
+            units, lenses = self.units.get(modality, {}), self.lenses.get(modality, {})
+            for what, value in compare_conditions(made, wanted, self.distance, units, lenses).items():
+                compared[f"{modality}_{what}"] = value
+                weighted.append(value * (self.distance_weight if what == "distance" else LENS_WEIGHT))
             if modality in self.denoisers and modality in batch.latents:
                 latents = batch.latents[modality]
                 rows = (latents.starts.unsqueeze(1) == batch.signals[modality].starts).int().argmax(dim=1)
                 conditions = {name: value[rows] for name, value in made.items()}
                 denoised[f"{modality}_denoising"] = self.denoisers[modality](latents.values["latents"], conditions)
-        loss = cross_entropy + self.distance_weight * sum(distances.values())
-        loss = loss + LENS_WEIGHT * sum(unexplained.values())
+        loss = cross_entropy + sum(weighted)
         loss = loss + self.denoising_weight * sum(denoised.values()) + self._nothing(batch)
         read = {} if self.aids is None else self.aids(self._asked(batch, embeddings, states))
         loss = loss + sum(read.values())
@@ -82,8 +76,7 @@ class AlignmentModel(nn.Module):
         return {
             "loss": loss,
             "cross_entropy": cross_entropy,
-            **distances,
-            **unexplained,
+            **compared,
             **denoised,
             **read,
             "tokens": tokens,

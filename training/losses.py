@@ -68,6 +68,21 @@ class Lens:
         return seen.square().sum(dim=1).mean()
 
 
+def compare_conditions(
+    made: Mapping[str, Tensor],
+    wanted: Mapping[str, Tensor],
+    kind: Distance,
+    units: Mapping[str, float],
+    lenses: Mapping[str, Lens],
+) -> dict[str, Tensor]:
+    """Compare a decoder's conditions, by name, with those wanted: their mean "distance" and, with lenses, "unexplained"."""
+    by_name = [condition_distance(made[name], wanted[name], kind, unit=units.get(name, 1.0)) for name in made]
+    found = {"distance": torch.stack(by_name).mean()}
+    if lenses:
+        found["unexplained"] = torch.stack([lenses[name].unexplained(made[name], wanted[name]) for name in made]).mean()
+    return found
+
+
 def denoising_loss(
     predict: Callable[[Tensor, Tensor], Tensor], scheduler: Any, latents: Tensor, noise: Tensor, times: Tensor
 ) -> Tensor:

@@ -21,7 +21,7 @@ from training.config import StageOptions, add_distance, stage_options, stage_par
 from training.data import Purpose, load_data, open_data
 from training.features import Progress, no_progress
 from training.loop import Batch, Step, fit
-from training.losses import Distance, Lens, condition_distance
+from training.losses import Lens, compare_conditions
 from training.parts import load_parts, save_parts
 from training.prepare import prepare
 from training.sequences import SequenceSet
@@ -50,28 +50,26 @@ class Refit(nn.Module):
         runs: Mapping[Modality, Runs],
         units: Mapping[Modality, Mapping[str, float]],
         lenses: Mapping[Modality, Mapping[str, Lens]],
-        distance: Distance,
+        stage: StageOptions,
     ) -> None:
         super().__init__()
         self.outputs = nn.ModuleDict({modality.value: outputs[modality] for modality in runs})
-        self.runs, self.units, self.lenses, self.distance = runs, units, lenses, distance
+        self.runs, self.units, self.lenses, self.stage = runs, units, lenses, stage
 
     def forward(self, chosen: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """{modality: numbers of runs (B,)} -> "loss", and for each modality "_distance" and, with lenses, "_unexplained"."""
         losses: dict[str, Tensor] = {}
+        weighted: list[Tensor] = []
         for modality, runs in self.runs.items():
             rows = chosen[modality.value]
             states = runs.states[rows]
             made = self.outputs[modality.value](states, runs.embeddings.expand_as(states))
             wanted = {name: values[runs.places[rows]] for name, values in runs.conditions.items()}
             units, lenses = self.units[modality], self.lenses.get(modality, {})
-            losses[f"{modality}_distance"] = torch.stack(
-                [condition_distance(made[name], wanted[name], self.distance, unit=units[name]) for name in made]
-            ).mean()
-            if lenses:
-                seen = [lenses[name].unexplained(made[name], wanted[name]) for name in made]
-                losses[f"{modality}_unexplained"] = torch.stack(seen).mean()
-        return {"loss": torch.stack(list(losses.values())).sum(), **losses}
+            for what, value in compare_conditions(made, wanted, self.stage.distance, units, lenses).items():
+                losses[f"{modality}_{what}"] = value
+                weighted.append(value * (self.stage.distance_weight if what == "distance" else 1.0))
+        return {"loss": torch.stack(weighted).sum(), **losses}
 
 
 def run(stage: StageOptions, progress: Progress = no_progress) -> Iterator[Step]:
@@ -88,7 +86,7 @@ def run(stage: StageOptions, progress: Progress = no_progress) -> Iterator[Step]
     train = prepare(making, parts.pipe, parts.encoders, parts.decoders, stage.cache, progress=progress)
     parts.free_decoders()
     runs = read_runs(AlignmentModel(parts.core, parts.inputs, parts.outputs), train, progress)
-    model = Refit(parts.outputs, runs, train.units(), train.lenses(), stage.distance)
+    model = Refit(parts.outputs, runs, train.units(), train.lenses(), stage)
 
     def batch_of(step: int) -> Batch:
         rng = np.random.default_rng((stage.seed, step))
