@@ -2,14 +2,13 @@
 
 import argparse
 import logging
-import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from studio.background import start_apart
 from studio.errors import StudioError
 from studio.home import studio_home
 from studio.ingest import REFUSED, Outcome, make_up
@@ -39,16 +38,7 @@ def reindex_in_background(home: Path, *, preset: str, sources: Mapping[str, str]
     """Start a process that indexes everything with a preset's encoders and others, by name; return its log."""
     log = home / LOG_NAME
     words = [word for name, source in sources.items() for word in ("--encoder", f"{name}={_whole(source)}")]
-    with log.open("ab") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "studio.library_reindexing", "--home", str(home), "--preset", preset, *words],
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=file,
-            start_new_session=True,
-            cwd=Path(__file__).resolve().parents[1],
-        )
-    threading.Thread(target=process.wait, name="reindexing's end", daemon=True).start()
+    start_apart("studio.library_reindexing", "--home", str(home), "--preset", preset, *words, log=log)
     return log
 
 

@@ -22,6 +22,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from studio.background import start_apart
 from studio.errors import StudioError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -198,11 +199,7 @@ def _is_locked(folder: Path) -> bool:
 
 def _launch(folder: Path) -> None:
     """Start the process that minds the run; it outlives its starter."""
-    with (folder / OUTPUT).open("ab") as output:
-        subprocess.Popen(
-            [sys.executable, "-m", "studio.runs", str(folder)],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd=ROOT,
-        )  # fmt: skip
+    start_apart("studio.runs", str(folder), log=folder / OUTPUT)
 
 
 def mind(folder: Path, program: Sequence[str]) -> int:

@@ -2,8 +2,6 @@
 
 import argparse
 import logging
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -11,6 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from studio.background import start_apart
 from studio.errors import Cancelled, StudioError
 from studio.home import studio_home
 from studio.jobs import JobQueue, Lease, LeaseLost
@@ -37,16 +36,7 @@ def ensure_worker(home: Path, *, preset: str = "tiny") -> bool:
             pass
     except Timeout:
         return False
-    with (home / LOG_NAME).open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "studio.worker", "--home", str(home), "--preset", preset],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            cwd=Path(__file__).resolve().parents[1],
-        )
-    threading.Thread(target=process.wait, name="worker's end", daemon=True).start()
+    start_apart("studio.worker", "--home", str(home), "--preset", preset, log=home / LOG_NAME)
     return True
 
 

@@ -27,7 +27,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         def wait(self) -> int:
             return 0
 
-    monkeypatch.setattr("studio.worker.subprocess.Popen", Process)
+    monkeypatch.setattr("studio.background.subprocess.Popen", Process)
     return noted
 
 
