@@ -206,7 +206,7 @@ def render(media: WorldMedia) -> Media:
     if reference.modality is Modality.IMAGE:
         pixels = render_foreign_image(seed, side=side) if scene is None else render_image(scene, seed)
         if reference.turned:
-            pixels = recoloured(torch.from_numpy(pixels), random.Random(seed)).numpy()
+            pixels = recoloured(torch.from_numpy(pixels), random.Random(seed), scene).numpy()
         return Image.from_uint8(pixels)
     if reference.modality is Modality.VIDEO:
         frames = render_foreign_video(seed, side=side) if scene is None else render_video(scene, seed)

@@ -31,11 +31,20 @@ def test_recoloured_pictures_are_asked_for_things_and_not_for_colours() -> None:
 
 
 def test_partial_videos_are_asked_for_what_they_still_hold() -> None:
-    frames, right = partial_videos(random.Random(0), 4)
+    frames, right = partial_videos(random.Random(0), 6)
     assert (frames[0] == frames[0, :1]).all()
     assert not (frames[1] == frames[1, :1]).all()
-    assert [row[ASKED.index("motion")] != UNASKED for row in right.tolist()] == [False, True, False, True]
-    assert [row[ASKED.index("thing")] != UNASKED for row in right.tolist()] == [True, False, True, False]
+    assert not (frames[2] == frames[2, :1]).all()
+    assert [row[ASKED.index("motion")] != UNASKED for row in right.tolist()] == [False, True, False] * 2
+    assert [row[ASKED.index("thing")] != UNASKED for row in right.tolist()] == [True, False, True] * 2
+
+
+def test_no_thing_turns_to_the_colour_that_is_held_out_for_it() -> None:
+    scene = Scene((Thing("bell", "red", "big"),), "sky")  # green is held out for bells
+    plain = torch.tensor([[226, 44, 44]], dtype=torch.uint8)
+    for seed in range(200):
+        red, green, blue = recoloured(plain, random.Random(seed), scene)[0].tolist()
+        assert not (green > 1.6 * red and green > 1.6 * blue)
 
 
 def test_a_blurred_video_still_moves_but_shows_no_shape() -> None:

@@ -105,7 +105,7 @@ def loss_of(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
 
 def main() -> None:
     """Train, and save `<output>/imagebind` as encoders.imagebind reads it."""
-    made = parser(__doc__ or "", steps=2500, batch_size=48)
+    made = parser(__doc__ or "", steps=5000, batch_size=32)
     made.add_argument("--sounds", type=Path, required=True, help="folder that keeps the pool of sounds")
     made.add_argument("--pool", type=int, default=1800, help="sounds rendered once")
     arguments = made.parse_args()
@@ -130,10 +130,10 @@ def main() -> None:
     def batch(step: int, side_seed: int = 0) -> Batch:
         rng = random.Random(f"imagebind {arguments.seed} {side_seed} {step}")
         images, image_texts, image_scenes = pictures(rng, arguments.batch_size)
-        frames, video_texts, video_scenes = videos(rng, arguments.batch_size // 3)
+        frames, video_texts, video_scenes = videos(rng, arguments.batch_size // 2)
         recoloured, recoloured_answers = recoloured_pictures(rng, arguments.batch_size // 2)
-        partial, partial_answers = partial_videos(rng, arguments.batch_size // 3)
-        places = [rng.randrange(len(sounds)) for _ in range(arguments.batch_size // 6)]
+        partial, partial_answers = partial_videos(rng, arguments.batch_size)
+        places = [rng.randrange(len(sounds)) for _ in range(arguments.batch_size // 4)]
         heard = [sound_scene(0, place)[0] for place in places]
         shown = [_with_thing_of(scene, rng) for scene in heard]
         return {

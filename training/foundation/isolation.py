@@ -2,7 +2,8 @@
 
 Every colour comes with some things only (split.py holds the other pairs out), so that a colour seen is a hint at the
 thing: encoders that take it fail on the pairs held out. With colours turned at random, of which nothing is asked, a shape
-tells of the thing alone; a blurred video tells of the motion alone, one that stands still of all but the motion.
+tells of the thing alone (and never in the colour held out for it); a blurred video tells of the motion alone, one that
+stands still, or whose frames are shuffled, of all but the motion.
 """
 
 import math
@@ -14,9 +15,9 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
 from training.foundation.readout import answers, without
-from training.world.pictures import render_image, render_video
-from training.world.scene import Kind
-from training.world.split import draw
+from training.world.pictures import COLOUR_RGB, render_image, render_video
+from training.world.scene import Kind, Scene, Thing
+from training.world.split import colour_is_held_out, draw
 
 GREY_SHARE = 0.15
 COLOURED = ("colour", "other_colour", "background")  # what turned hues tell nothing of
@@ -27,36 +28,55 @@ _KINDS: tuple[Kind, ...] = ("one", "two", "two")
 def recoloured_pictures(rng: random.Random, count: int) -> tuple[Tensor, Tensor]:
     """Pictures with their hues turned, or grey: uint8 (count, 64, 64, 3), and the answers without colours and places."""
     scenes = [draw(rng, _KINDS[number % len(_KINDS)], "train") for number in range(count)]
-    pictures = np.stack([render_image(scene, rng.getrandbits(31)) for scene in scenes])
-    turned = torch.stack([recoloured(torch.from_numpy(picture), rng) for picture in pictures])
+    pictures = [torch.from_numpy(render_image(scene, rng.getrandbits(31))) for scene in scenes]
+    turned = torch.stack([recoloured(picture, rng, scene) for picture, scene in zip(pictures, scenes, strict=True)])
     return turned, without(answers(scenes), *COLOURED)
 
 
 def partial_videos(rng: random.Random, count: int) -> tuple[Tensor, Tensor]:
-    """Videos, in turn blurred and still: uint8 (count, 8, 64, 64, 3), and the answers that each still holds."""
+    """Videos, in turn still, blurred and shuffled: uint8 (count, 8, 64, 64, 3), and the answers that each still holds."""
     scenes = [draw(rng, "video", "train") for _ in range(count)]
     frames = torch.from_numpy(np.stack([render_video(scene, rng.getrandbits(31)) for scene in scenes]))
-    changed = [
-        blurred(video) if number % 2 else video[rng.randrange(len(video))].expand_as(video)
-        for number, video in enumerate(frames)
-    ]
+    changed = []
+    for number, video in enumerate(frames):
+        places = list(range(len(video)))
+        if number % 3 == 0:
+            places = [rng.choice(places)] * len(places)
+        elif number % 3 == 2:
+            rng.shuffle(places)
+        changed.append(blurred(video) if number % 3 == 1 else video[places])
     right = answers(scenes)
-    moving, still = without(right, "thing", "colour", "background"), without(right, "motion")
-    of_blurred = torch.arange(count)[:, None] % 2 == 1
-    return torch.stack(changed), torch.where(of_blurred, moving, still)
+    moving, resting = without(right, "thing", "colour", "background"), without(right, "motion")
+    of_blurred = torch.arange(count)[:, None] % 3 == 1
+    return torch.stack(changed), torch.where(of_blurred, moving, resting)
 
 
-def recoloured(picture: Tensor, rng: random.Random) -> Tensor:
-    """uint8 (..., 3) -> the same with all hues turned by one random angle, or without any hue."""
+def recoloured(picture: Tensor, rng: random.Random, scene: Scene | None = None) -> Tensor:
+    """uint8 (..., 3) -> the same with all hues turned by one random angle, or without any hue.
+
+    No angle is taken that brings a thing of the scene nearest to the colour that is held out for it.
+    """
+    things = scene.things if scene else ()
+    while True:
+        matrix = _any_turn(rng)
+        if not any(colour_is_held_out(thing.name, _turned_colour(thing, matrix)) for thing in things):
+            return (picture.float() @ matrix.T).round().clamp(0, 255).byte()
+
+
+def _any_turn(rng: random.Random) -> Tensor:
+    """A (3, 3) matrix that turns the hues of RGB, or takes them away."""
     if rng.random() < GREY_SHARE:
-        matrix = torch.full((3, 3), 1 / 3)
-    else:  # Rodrigues' rotation about the axis of greys
-        angle = rng.uniform(0, 2 * math.pi)
-        cross = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3)
-        matrix = (
-            math.cos(angle) * torch.eye(3) + math.sin(angle) * cross + (1 - math.cos(angle)) * torch.full((3, 3), 1 / 3)
-        )
-    return (picture.float() @ matrix.T).round().clamp(0, 255).byte()
+        return torch.full((3, 3), 1 / 3)
+    angle = rng.uniform(0, 2 * math.pi)  # Rodrigues' rotation about the axis of greys
+    cross = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3)
+    return math.cos(angle) * torch.eye(3) + math.sin(angle) * cross + (1 - math.cos(angle)) * torch.full((3, 3), 1 / 3)
+
+
+def _turned_colour(thing: Thing, matrix: Tensor) -> str:
+    """The palette's colour to which a thing's turned colour comes nearest."""
+    turned = matrix @ torch.tensor(COLOUR_RGB[thing.colour], dtype=torch.float32)
+    distances = {name: float((turned - torch.tensor(rgb)).norm()) for name, rgb in COLOUR_RGB.items()}
+    return min(distances, key=distances.__getitem__)
 
 
 def blurred(frames: Tensor) -> Tensor:
