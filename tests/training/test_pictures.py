@@ -56,7 +56,7 @@ def test_an_icon_holds_only_its_colour_slot_and_neutral_colours(name: str) -> No
 
 @pytest.mark.parametrize("name", THINGS)
 def test_an_icon_is_mostly_of_its_colour(name: str) -> None:
-    icon = pictures.sprite(name, "red", 128)
+    icon = pictures.sprite(name, COLOUR_RGB["red"], 128)
     opaque = icon.through[:, :, 0] < 128
     red = opaque & (icon.colour[:, :, 0] > 150) & (icon.colour[:, :, 1] < 90)
     assert red.sum() / opaque.sum() > 0.45
@@ -75,7 +75,7 @@ def test_silhouettes_differ_even_when_small() -> None:
     shapes = {}
     for name in THINGS:
         canvas = np.zeros((64, 64), dtype=bool)
-        icon = pictures.sprite(name, "red", 24)
+        icon = pictures.sprite(name, COLOUR_RGB["red"], 24)
         top, left = 32 + icon.top, 32 + icon.left
         height, width = icon.through.shape[:2]
         canvas[top : top + height, left : left + width] = icon.through[:, :, 0] < 128
@@ -152,7 +152,7 @@ def test_a_larger_size_shows_the_same_picture() -> None:
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", THINGS)
 def test_a_thing_has_the_size_of_its_name_and_stays_inside(name: str, size: str) -> None:
-    icon = pictures.sprite(name, "red", SIZES_PX[size])
+    icon = pictures.sprite(name, COLOUR_RGB["red"], SIZES_PX[size])
     assert 0.85 * SIZES_PX[size] <= max(icon.through.shape[:2]) <= 1.05 * SIZES_PX[size]
     reach = pictures.ONE_JITTER_PX
     for edge in (icon.top, icon.left, -icon.top - icon.through.shape[0], -icon.left - icon.through.shape[1]):
@@ -218,7 +218,7 @@ def test_a_spin_turns_clockwise_by_an_eighth_a_frame() -> None:
     assert turns == [45.0 * index for index in range(8)]
     offsets = []
     for degrees in turns:
-        icon = pictures.sprite("boat", "red", 60, degrees)
+        icon = pictures.sprite("boat", COLOUR_RGB["red"], 60, degrees)
         rows, columns = ((icon.colour[:, :, 0] > 180) & (icon.colour[:, :, 1] < 90)).nonzero()
         offsets.append(complex(columns.mean() + icon.left, rows.mean() + icon.top))
     steps = np.angle(np.array(offsets[1:]) / np.array(offsets[:-1]), deg=True)

@@ -22,11 +22,10 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from training.foundation.command import options_of, parser, run, save_grid
-from training.foundation.latents import latent_pool, pool_scene
+from training.foundation.latents import latent_pool, pool_caption
 from training.foundation.tokenizers import CAPTION_LENGTH, caption_clip_tokenizer
 from training.foundation.velocity import DROPPED_CAPTIONS, SCHEDULE, add_freezing, freeze, velocity_loss
 from training.loop import Batch, LoopOptions
-from training.world.captions import canonical_caption, caption
 from training.world.scene import Kind
 
 KINDS: tuple[Kind, ...] = ("one", "two", "two")
@@ -83,15 +82,7 @@ def batch_of(latents: np.ndarray, tokenizer: CLIPTokenizer, batch_size: int, see
     """Draw latents with fresh wordings of their captions: {"latents": (B, 8, 8, 8), "ids": (B, 24)}."""
     rng = random.Random(f"image {seed} {step}")
     places = [rng.randrange(len(latents)) for _ in range(batch_size)]
-    texts = []
-    for place in places:
-        scene, _ = pool_scene(seed, place, KINDS)
-        if rng.random() < DROPPED_CAPTIONS:
-            texts.append("")
-        elif rng.random() < 0.4:
-            texts.append(canonical_caption(scene))
-        else:
-            texts.append(caption(scene, rng.getrandbits(31)))
+    texts = ["" if rng.random() < DROPPED_CAPTIONS else pool_caption(seed, place, KINDS, rng) for place in places]
     ids = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
     return {"latents": torch.from_numpy(latents[places]).float(), "ids": ids}
 

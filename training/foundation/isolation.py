@@ -8,6 +8,7 @@ stands still, or whose frames are shuffled, of all but the motion.
 
 import math
 import random
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
 from training.foundation.readout import answers, without
-from training.world.pictures import COLOUR_RGB, render_image, render_video
+from training.world.pictures import COLOUR_RGB, RGB, render_image, render_video
 from training.world.scene import Kind, Scene, Thing
 from training.world.split import colour_is_held_out, draw
 
@@ -59,7 +60,7 @@ def recoloured(picture: Tensor, rng: random.Random, scene: Scene | None = None) 
     things = scene.things if scene else ()
     while True:
         matrix = _any_turn(rng)
-        if not any(colour_is_held_out(thing.name, _turned_colour(thing, matrix)) for thing in things):
+        if not any(_is_held_out(thing, matrix @ torch.tensor(COLOUR_RGB[thing.colour]).float()) for thing in things):
             return (picture.float() @ matrix.T).round().clamp(0, 255).byte()
 
 
@@ -72,11 +73,18 @@ def _any_turn(rng: random.Random) -> Tensor:
     return math.cos(angle) * torch.eye(3) + math.sin(angle) * cross + (1 - math.cos(angle)) * torch.full((3, 3), 1 / 3)
 
 
-def _turned_colour(thing: Thing, matrix: Tensor) -> str:
-    """The palette's colour to which a thing's turned colour comes nearest."""
-    turned = matrix @ torch.tensor(COLOUR_RGB[thing.colour], dtype=torch.float32)
-    distances = {name: float((turned - torch.tensor(rgb)).norm()) for name, rgb in COLOUR_RGB.items()}
-    return min(distances, key=distances.__getitem__)
+def strange_palette(scene: Scene, rng: random.Random) -> Mapping[str, RGB]:
+    """Draw any colour for each of the scene's, nowhere nearest to the one that is held out for the thing in it."""
+    while True:
+        palette = {thing.colour: (rng.randrange(256), rng.randrange(256), rng.randrange(256)) for thing in scene.things}
+        if not any(_is_held_out(thing, torch.tensor(palette[thing.colour]).float()) for thing in scene.things):
+            return palette
+
+
+def _is_held_out(thing: Thing, rgb: Tensor) -> bool:
+    """Tell whether the palette's colour nearest to `rgb` (3,) is held out for the thing."""
+    distances = {name: float((rgb - torch.tensor(known)).norm()) for name, known in COLOUR_RGB.items()}
+    return colour_is_held_out(thing.name, min(distances, key=distances.__getitem__))
 
 
 def blurred(frames: Tensor) -> Tensor:

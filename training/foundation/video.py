@@ -22,11 +22,10 @@ from torch import Tensor, nn
 from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
 from training.foundation.command import options_of, parser, run, save_grid
-from training.foundation.latents import latent_pool, pool_scene
+from training.foundation.latents import latent_pool, pool_caption
 from training.foundation.tokenizers import t5_tokenizer
 from training.foundation.velocity import DROPPED_CAPTIONS, SCHEDULE, add_freezing, freeze, velocity_loss
 from training.loop import Batch, LoopOptions
-from training.world.captions import canonical_caption, caption
 from training.world.pictures import NUM_FRAMES
 from training.world.scene import Kind
 
@@ -149,13 +148,8 @@ def main() -> None:
     def batch(step: int) -> Batch:
         rng = random.Random(f"video {arguments.seed} {step}")
         places = [rng.randrange(len(latents)) for _ in range(arguments.batch_size)]
-        texts = []
-        for place in places:
-            scene, _ = pool_scene(arguments.seed, place, KINDS)
-            wording = (
-                canonical_caption(scene) if rng.random() < 0.4 else caption(scene, rng.getrandbits(31), kind="video")
-            )
-            texts.append("" if rng.random() < DROPPED_CAPTIONS else wording)
+        seed = arguments.seed
+        texts = ["" if rng.random() < DROPPED_CAPTIONS else pool_caption(seed, place, KINDS, rng) for place in places]
         tokens = tokenizer(texts, padding="max_length", max_length=LENGTH, truncation=True, return_tensors="pt")
         return {
             "latents": torch.from_numpy(latents[places]).float().transpose(1, 2).contiguous(),

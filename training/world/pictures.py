@@ -3,6 +3,7 @@
 import io
 import math
 import random
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +19,8 @@ from training.world.scenery import scenery_svg
 Pixels = npt.NDArray[np.uint8]
 
 ICONS = Path(__file__).parent / "icons"
-COLOUR_RGB = {
+RGB = tuple[int, int, int]
+COLOUR_RGB: Mapping[str, RGB] = {
     "red": (226, 44, 44),
     "orange": (250, 138, 24),
     "yellow": (254, 220, 40),
@@ -72,13 +74,15 @@ class Sprite(NamedTuple):
     left: int
 
 
-def render_image(scene: Scene, seed: int, size: int = REFERENCE_SIZE) -> Pixels:
+def render_image(
+    scene: Scene, seed: int, size: int = REFERENCE_SIZE, palette: Mapping[str, RGB] = COLOUR_RGB
+) -> Pixels:
     """Render one still picture, a pure function of its arguments: uint8 (size, size, 3)."""
     # A string seed keeps places independent of a scene that was itself drawn with random.Random(seed).
     rng = random.Random(f"image {seed}")
     picture = background(scene.background, rng.randrange(NUM_VARIANTS), size).copy()
     for thing, pose in zip(scene.things, _poses(scene, rng), strict=True):
-        _paste(picture, thing, pose)
+        _paste(picture, thing, pose, palette)
     return picture
 
 
@@ -126,7 +130,7 @@ def background(name: str, variant: int, size: int = REFERENCE_SIZE) -> Pixels:
 
 
 @lru_cache(maxsize=8192)
-def sprite(name: str, colour: str, pixels: int, degrees: float = 0.0) -> Sprite:
+def sprite(name: str, colour: RGB, pixels: int, degrees: float = 0.0) -> Sprite:
     """Render an icon in a colour, `pixels` to its edge and turned clockwise; its corner counts from its centre."""
     # The canvas holds the icon at any turn; an even difference keeps the icon's centre on the canvas's.
     canvas = pixels + 2 * math.ceil(pixels * (math.sqrt(2) - 1) / 2)
@@ -159,11 +163,11 @@ def _jitter(rng: random.Random, most: int) -> int:
     return rng.randint(-most, most)
 
 
-def _paste(picture: Pixels, thing: Thing, pose: Pose) -> None:
+def _paste(picture: Pixels, thing: Thing, pose: Pose, palette: Mapping[str, RGB] = COLOUR_RGB) -> None:
     """Blend a thing over a picture (size, size, 3) in place; what falls outside is cut off."""
     size = len(picture)
     scale = size / REFERENCE_SIZE
-    icon = sprite(thing.name, thing.colour, max(round(pose.pixels * scale), 1), pose.degrees)
+    icon = sprite(thing.name, palette[thing.colour], max(round(pose.pixels * scale), 1), pose.degrees)
     top, left = round(size / 2 + pose.y * scale) + icon.top, round(size / 2 + pose.x * scale) + icon.left
     height, width = icon.through.shape[:2]
     rows, columns = slice(max(top, 0), min(top + height, size)), slice(max(left, 0), min(left + width, size))
@@ -177,11 +181,11 @@ def _icon_source(name: str) -> str:
     return (ICONS / f"{name}.svg").read_text(encoding="utf-8")
 
 
-def _icon_svg(name: str, colour: str, margin: float, degrees: float) -> str:
+def _icon_svg(name: str, colour: RGB, margin: float, degrees: float) -> str:
     """Colour and turn an icon, in a viewBox `margin` times its own."""
     inner = _icon_source(name).partition(">")[2].rpartition("</svg>")[0]
     for placeholder, brightness in (BODY, SHADE):
-        channels = (round(channel * brightness) for channel in COLOUR_RGB[colour])
+        channels = (round(channel * brightness) for channel in colour)
         inner = inner.replace(placeholder, "#" + "".join(f"{channel:02x}" for channel in channels))
     edge = 64 * margin
     start = 32 - edge / 2
