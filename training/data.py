@@ -12,7 +12,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from encoders.files import read_media
 from encoders.media import Audio, Image, Media, Video
@@ -20,7 +22,7 @@ from encoders.modality import Modality
 from training import world
 from training.config import WORLD
 from training.features import hash_file
-from training.foundation.isolation import COLOURED, recoloured
+from training.foundation.isolation import HIDDEN, isolated
 from training.foundation.readout import answers, without
 from training.manifest import Manifest, ManifestPair, read_manifest
 from training.world.dialogues import MediaRef, draw_dialogue
@@ -174,8 +176,7 @@ def media_key(payload: Payload) -> str:
         shown = reference.scene
         if shown is not None and reference.modality is Modality.AUDIO:
             shown = Scene((Thing(shown.thing.name, COLOURS[0]),), BACKGROUNDS[0])  # a sound is that of its thing alone
-        turned = " turned" if reference.turned else ""
-        what = f"{reference.modality} {shown!r} {reference.seed} {payload.side}{turned}"
+        what = f"{reference.modality} {shown!r} {reference.seed} {payload.side} {reference.partial}"
         return hashlib.sha256(f"{_world_fingerprint()} {what}".encode()).hexdigest()
     return hash_file(payload)
 
@@ -186,7 +187,7 @@ def known_answers(payload: Payload) -> tuple[int, ...] | None:
         return None
     reference = payload.reference
     right = answers([reference.scene], heard=reference.modality is Modality.AUDIO)
-    return tuple((without(right, *COLOURED) if reference.turned else right)[0].tolist())
+    return tuple(without(right, *HIDDEN[reference.partial])[0].tolist())
 
 
 def load_media(payload: Payload, modality: Modality) -> Media:
@@ -205,14 +206,19 @@ def render(media: WorldMedia) -> Media:
     scene, seed = reference.scene, reference.seed
     if reference.modality is Modality.IMAGE:
         pixels = render_foreign_image(seed, side=side) if scene is None else render_image(scene, seed)
-        if reference.turned:
-            pixels = recoloured(torch.from_numpy(pixels), random.Random(seed), scene).numpy()
-        return Image.from_uint8(pixels)
+        return Image.from_uint8(_partly(reference, pixels))
     if reference.modality is Modality.VIDEO:
         frames = render_foreign_video(seed, side=side) if scene is None else render_video(scene, seed)
-        return Video.from_uint8(frames, VIDEO_RATE)
+        return Video.from_uint8(_partly(reference, frames), VIDEO_RATE)
     waveform = render_foreign_audio(seed, side=side) if scene is None else render_audio(scene, seed, side)
     return Audio.from_numpy(waveform, SAMPLE_RATE)
+
+
+def _partly(reference: MediaRef, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Take away what a medium is to be shown without."""
+    if not reference.partial or reference.scene is None:
+        return pixels
+    return isolated(torch.from_numpy(pixels), reference.partial, random.Random(reference.seed), reference.scene).numpy()
 
 
 def _from_pool(message: Mapping[str, Any], side: Side) -> dict[str, Any]:

@@ -64,11 +64,11 @@ def test_of_foreign_media_it_is_known_that_they_are_and_of_turned_ones_the_thing
     assert known is not None
     assert ANSWERS["thing"][known[thing]] == UNKNOWN
     scene = Scene((Thing("bell", "red", "big"),), "beach")
-    turned = WorldMedia(MediaRef(Modality.IMAGE, scene, 0, turned=True), "train")
+    turned = WorldMedia(MediaRef(Modality.IMAGE, scene, 0, partial="turned"), "train")
     known = known_answers(turned)
     assert known is not None
     assert (ANSWERS["thing"][known[thing]], known[colour]) == ("bell", UNASKED)
-    plain = replace(turned, reference=replace(turned.reference, turned=False))
+    plain = replace(turned, reference=replace(turned.reference, partial=""))
     assert media_key(turned) != media_key(plain)
     first, second = render(turned), render(plain)
     assert isinstance(first, Image)

@@ -209,13 +209,25 @@ def test_of_two_things_the_left_or_the_upper_one_is_described_first() -> None:
         assert " below " not in said
 
 
-def test_hues_are_turned_only_while_training_and_only_where_the_thing_alone_is_asked() -> None:
-    for task in ("play_seen", "describe_image", "animate_seen"):
-        turned = [ref.turned for seed in range(60) for ref in draw_dialogue(seed, task=task).media()]
-        assert any(turned) == (task == "play_seen")
-    assert not any(
-        ref.turned for seed in range(60) for ref in draw_dialogue(seed, "held_out", task="play_seen").media()
-    )
+def test_media_are_partial_only_while_training_and_only_where_nothing_is_asked_of_what_is_gone() -> None:
+    def kinds(task: str, side: Side = "train") -> set[str]:
+        return {ref.partial for seed in range(150) for ref in draw_dialogue(seed, side, task=task).media()}
+
+    assert kinds("describe_image") == kinds("describe_video") == kinds("animate_seen") == {""}
+    assert kinds("play_seen") == {"", "turned", "still", "shuffled"}
+    assert kinds("ask_attribute") == {"", "turned", "still", "shuffled", "blurred"}
+    assert kinds("ask_attribute", "held_out") == kinds("play_seen", "held_out") == {""}
+
+
+def test_of_a_partial_medium_nothing_else_is_asked_in_the_turns_that_follow() -> None:
+    for seed in range(400):
+        dialogue = draw_dialogue(seed, task="mixed")
+        for number, message in enumerate(dialogue.messages):
+            media = [part[part["type"]] for part in message["content"] if part["type"] != "text"]
+            if any(ref.partial == "blurred" for ref in media):
+                reply = read_attributes(dialogue.messages[number + 1]["content"][0]["text"], dialogue.language)
+                assert reply.motion is not None
+                assert reply.background is None
 
 
 def test_people_put_words_around_a_request_while_training_only() -> None:

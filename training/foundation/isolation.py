@@ -10,7 +10,6 @@ import math
 import random
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
@@ -19,9 +18,18 @@ from training.foundation.readout import answers, without
 from training.world.pictures import COLOUR_RGB, RGB, render_image, render_video
 from training.world.scene import Kind, Scene, Thing
 from training.world.split import colour_is_held_out, draw
+from training.world.talk import Partial
 
 GREY_SHARE = 0.15
-COLOURED = ("colour", "other_colour", "background")  # what turned hues tell nothing of
+_OF_VIDEOS: tuple[Partial, ...] = ("still", "blurred", "shuffled")
+# What nothing is asked of, since it was taken away.
+HIDDEN: Mapping[Partial, tuple[str, ...]] = {
+    "": (),
+    "turned": ("colour", "other_colour", "background"),
+    "still": ("motion",),
+    "shuffled": ("motion",),
+    "blurred": ("thing", "colour", "background"),
+}
 BLUR_PX = 16  # the edge of the squares in which a blurred video keeps but the mean
 _KINDS: tuple[Kind, ...] = ("one", "two", "two")
 
@@ -31,25 +39,34 @@ def recoloured_pictures(rng: random.Random, count: int) -> tuple[Tensor, Tensor]
     scenes = [draw(rng, _KINDS[number % len(_KINDS)], "train") for number in range(count)]
     pictures = [torch.from_numpy(render_image(scene, rng.getrandbits(31))) for scene in scenes]
     turned = torch.stack([recoloured(picture, rng, scene) for picture, scene in zip(pictures, scenes, strict=True)])
-    return turned, without(answers(scenes), *COLOURED)
+    return turned, without(answers(scenes), *HIDDEN["turned"])
 
 
 def partial_videos(rng: random.Random, count: int) -> tuple[Tensor, Tensor]:
     """Videos, in turn still, blurred and shuffled: uint8 (count, 8, 64, 64, 3), and the answers that each still holds."""
     scenes = [draw(rng, "video", "train") for _ in range(count)]
-    frames = torch.from_numpy(np.stack([render_video(scene, rng.getrandbits(31)) for scene in scenes]))
-    changed = []
-    for number, video in enumerate(frames):
-        places = list(range(len(video)))
-        if number % 3 == 0:
-            places = [rng.choice(places)] * len(places)
-        elif number % 3 == 2:
-            rng.shuffle(places)
-        changed.append(blurred(video) if number % 3 == 1 else video[places])
-    right = answers(scenes)
-    moving, resting = without(right, "thing", "colour", "background"), without(right, "motion")
-    of_blurred = torch.arange(count)[:, None] % 3 == 1
-    return torch.stack(changed), torch.where(of_blurred, moving, resting)
+    kinds = [_OF_VIDEOS[number % len(_OF_VIDEOS)] for number in range(count)]
+    frames = [
+        isolated(torch.from_numpy(render_video(scene, rng.getrandbits(31))), kind, rng, scene)
+        for scene, kind in zip(scenes, kinds, strict=True)
+    ]
+    right = [without(answers([scene]), *HIDDEN[kind]) for scene, kind in zip(scenes, kinds, strict=True)]
+    return torch.stack(frames), torch.cat(right)
+
+
+def isolated(pixels: Tensor, partial: Partial, rng: random.Random, scene: Scene) -> Tensor:
+    """Take away from a picture (H, W, 3) or a video (frames, H, W, 3) of a scene what `partial` says, uint8."""
+    places = list(range(len(pixels)))
+    match partial:
+        case "turned":
+            return recoloured(pixels, rng, scene)
+        case "still":
+            return pixels[[rng.choice(places)] * len(places)]
+        case "shuffled":
+            return pixels[rng.sample(places, len(places))]
+        case "blurred":
+            return blurred(pixels)
+    return pixels
 
 
 def recoloured(picture: Tensor, rng: random.Random, scene: Scene | None = None) -> Tensor:

@@ -20,6 +20,13 @@ from training.world.talk import MODALITIES, MediaRef, Talk
 _DESCRIBE: dict[Kind, str] = {
     "one": "describe_image", "two": "describe_image", "video": "describe_video", "audio": "describe_audio",
 }  # fmt: skip
+# What is asked of a medium; what concerns the things alone is asked of partial media too.
+_ASKED: dict[Kind, tuple[str, ...]] = {
+    "one": ("colour", "place", "size", "count", "if_colour", "if_thing", "if_thing", "thing", "thing", "thing"),
+    "two": ("colour", "place", "relation", "relation", "relation", "count", "count", "if_colour", "thing", "thing"),
+    "video": ("colour", "place", "motion", "motion", "motion", "if_colour", "if_thing", "if_thing", "thing", "thing"),
+}  # fmt: skip
+_OF_THINGS = ("thing", "count", "if_thing")
 
 
 def describe_image(talk: Talk) -> None:
@@ -37,12 +44,23 @@ def describe_video(talk: Talk) -> None:
 
 def ask_attribute(talk: Talk) -> None:
     """Ask one thing about a medium that the user brings."""
-    kind: Kind = talk.rng.choice(("one", "one", "two", "two", "video", "audio"))
-    scene = talk.draw(kind)
-    question, answer = _ask_about(talk, scene, kind)
-    talk.user(question, talk.shown(scene, kind))
+    kind: Kind = talk.rng.choice(("one", "one", "two", "two", "video", "video", "audio"))
+    scene = upright(talk.draw(kind))
+    if kind == "audio":
+        what, (question, answer) = "thing", _is_it(talk, scene.thing.name, SOUNDING_THINGS, "ask_if_heard")
+    else:
+        what = talk.rng.choice(_ASKED[kind])
+        question, answer = _ask_about(talk, scene, what)
+    medium = talk.shown(scene, kind)
+    if what in _OF_THINGS:
+        medium = talk.shown_thing(scene, kind)
+    elif what == "motion":
+        medium = talk.shown_motion(scene)
+    talk.user(question, medium)
     talk.assistant(answer)
     talk.remember(scene, kind)
+    if medium.partial:
+        talk.last = None
 
 
 def ask_earlier(talk: Talk) -> None:
@@ -138,24 +156,18 @@ def _describe(talk: Talk, scene: Scene, kind: Kind) -> None:
     talk.remember(scene, kind)
 
 
-def _ask_about(talk: Talk, scene: Scene, kind: Kind) -> tuple[str, str]:
-    """Draw a question about a medium that is there, and its answer."""
+def _ask_about(talk: Talk, scene: Scene, what: str) -> tuple[str, str]:
+    """Word a question about a medium that is there, and its answer."""
     rng, wording = talk.rng, talk.wording
-    if kind == "audio":
-        return _is_it(talk, scene.thing.name, SOUNDING_THINGS, "ask_if_heard")
-    what = rng.choice({
-        "one": ("colour", "place", "size", "count", "if_colour", "if_thing"),
-        "two": ("colour", "place", "relation", "relation", "relation", "count", "if_colour"),
-        "video": ("colour", "place", "motion", "motion", "if_colour", "if_thing"),
-    }[kind])  # fmt: skip
     if what == "if_thing":
         return _is_it(talk, scene.thing.name, THINGS, "ask_if_thing")
     thing = rng.choice(scene.things)
-    name = wording.name(thing.name)
-    if what == "count":
-        names = [wording.name(thing.name) for thing in scene.things]
+    name, names = wording.name(thing.name), [wording.name(thing.name) for thing in scene.things]
+    if what == "thing" and len(names) == 1:
+        return talk.ask("ask_thing"), talk.reply("thing", name=name)
+    if what in ("thing", "count"):
         answer = talk.reply("count_one" if len(names) == 1 else "count_two", name=names[0], other=names[-1])
-        return talk.ask("ask_count"), answer
+        return talk.ask("ask_count" if what == "count" else "ask_things"), answer
     if what == "if_colour":
         right = rng.random() < 0.5
         asked = thing.colour if right else _another_colour(talk, thing)

@@ -33,14 +33,14 @@ _TURNS: Mapping[str, tuple[Turn, float]] = {
     "draw_and_play": (making.draw_and_play, 3),
     "draw_and_animate": (making.draw_and_animate, 3),
     "animate_with_sound": (making.animate_with_sound, 3),
-    "revise": (revise, 12),
+    "revise": (revise, 16),
     "ask_earlier": (asking.ask_earlier, 4),
-    "ask_attribute": (asking.ask_attribute, 5),
-    "facts": (asking.facts, 2),
+    "ask_attribute": (asking.ask_attribute, 12),
+    "facts": (asking.facts, 3),
     "small_talk": (asking.small_talk, 4),
-    "refuse": (asking.refuse, 5),
-    "foreign": (asking.foreign, 8),
-    "silent": (asking.silent, 2),
+    "refuse": (asking.refuse, 6),
+    "foreign": (asking.foreign, 9),
+    "silent": (asking.silent, 4),
 }
 _MIXED = "mixed"  # 2 to 4 turns of the others
 TASKS = (*_TURNS, _MIXED)

@@ -96,6 +96,64 @@ def organ(rng: np.random.Generator) -> Waveform:
     return out
 
 
+def beeper(rng: np.random.Generator) -> Waveform:
+    """One beep again and again, all alike: a lorry that backs, a microwave oven, a monitor."""
+    period, length = rng.uniform(0.25, 0.9), rng.uniform(0.08, 0.22)
+    beep = tone(rng.uniform(350, 2800), np.exp(-rng.uniform(0.5, 3) * np.arange(6)), int(length * SAMPLE_RATE))
+    out = silence()
+    for start in np.arange(rng.uniform(0, 0.2), DURATION - length - 0.05, period):
+        add(out, beep * swell(length, 0.005, 0.02)[: len(beep)], float(start))
+    return out
+
+
+def arcade(rng: np.random.Generator) -> Waveform:
+    """A video game: notes of a square wave, fast and jumping, some gliding."""
+    out, at, odd = silence(), 0.0, np.where(np.arange(1, 12) % 2, 1 / np.arange(1, 12), 0)
+    while at < DURATION - 0.15:
+        length = min(rng.choice([0.05, 0.07, 0.1, 0.2]), DURATION - at)
+        start = rng.uniform(180, 1500)
+        pitch = contour(length, start, start * rng.choice([1, 1, 0.5, 2]))
+        note = tone(pitch, odd, int(length * SAMPLE_RATE))
+        add(out, note * swell(length, 0.003, 0.01)[: len(note)], at)
+        at += length * rng.choice([1, 1, 1, 2])
+    return out
+
+
+def shaker(rng: np.random.Generator) -> Waveform:
+    """Seeds in a gourd: short hisses in a steady rhythm, every few the louder."""
+    out, low = silence(), rng.uniform(2500, 4500)
+    period, accent = rng.uniform(0.09, 0.22), int(rng.integers(2, 5))
+    for count, start in enumerate(np.arange(0.02, DURATION - 0.15, period)):
+        length = rng.uniform(0.05, 0.09)
+        hiss = band_noise(rng, length, low, 7500) * swell(length, 0.015, length / 2)
+        add(out, hiss * (1 if count % accent == 0 else 0.4), float(start + rng.uniform(-0.008, 0.008)))
+    return out
+
+
+def applause(rng: np.random.Generator) -> Waveform:
+    """Many hands that clap, each pair in a time of its own."""
+    out = silence()
+    for _ in range(rng.integers(4, 30)):
+        tone_of_hands, period = rng.uniform(700, 2000), rng.uniform(0.17, 0.32)
+        for start in np.arange(rng.uniform(0, period), DURATION - 0.06, period):
+            clap = band_noise(rng, 0.04, tone_of_hands, tone_of_hands * 2.5) * decay(0.04, 0.008, attack=0.001)
+            add(out, clap * rng.uniform(0.3, 1), float(start))
+    return out
+
+
+def singing(rng: np.random.Generator) -> Waveform:
+    """One vowel at a time, held and trembling: somebody sings."""
+    pitch, trembling = rng.uniform(140, 500), rng.uniform(4.5, 6.5)
+    steps = np.repeat(2 ** (rng.choice([-5, -2, 0, 2, 4, 5], size=3) / 12), 2)
+    wave = 1 + 0.02 * np.sin(2 * np.pi * trembling * np.arange(NUM_SAMPLES) / SAMPLE_RATE)
+    source = tone(pitch * contour(DURATION, *steps) * wave, np.arange(1, 40) ** -1.0, NUM_SAMPLES)
+    frequency = np.fft.rfftfreq(_FRAME, 1 / SAMPLE_RATE)
+    vowel = _VOWELS[rng.integers(len(_VOWELS))] * rng.uniform(1, 1.2)
+    gain = sum(level * resonance(frequency, at, 140) for at, level in zip(vowel, (1, 0.6, 0.3), strict=True))
+    num_frames = 2 * NUM_SAMPLES // _FRAME + 1
+    return _filter_by_frames(source, np.broadcast_to(np.asarray(gain), (num_frames, len(frequency))))
+
+
 def rain(rng: np.random.Generator) -> Waveform:
     """A hiss full of drops."""
     drops = (rng.uniform(size=NUM_SAMPLES) < rng.uniform(60, 400) / SAMPLE_RATE) * rng.exponential(1.0, NUM_SAMPLES)

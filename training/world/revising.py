@@ -36,7 +36,7 @@ def revise(talk: Talk) -> None:
             change = _draw_change(talk, *last)
             if talk.accepts(change[2], change[3]):
                 return _change(talk, change)
-    kind: Kind = talk.rng.choice(("one", "one", "one", "two", "two", "two", "video", "video", "audio"))
+    kind: Kind = talk.rng.choice(("one", "one", "one", "two", "two", "two", "two", "two", "video", "video", "audio"))
     while True:
         scene = draw_scene(talk.rng, kind)
         if talk.side == "train" and not is_trained(scene):

@@ -8,9 +8,8 @@ Held out, by position in the tuples of scene.py:
 * sounds: a band of every synthesis parameter (`SOUND_BAND`, on its 0 to 1 scale);
 * language: some wordings (marked in captions.py and dialogues.py).
 
-Two aids come near a held-out combination without naming it: pictures whose hues are turned at random may show a thing in
-a colour like its held-out one (background and all turned along), but are asked for the thing alone; and where replies slip
-(training/slips.py), any colour's word may stand before any thing's among what the core reads, never in what it is taught.
+One aid comes near a held-out combination without teaching it: where replies slip (training/slips.py), any colour's word
+may stand before any thing's among what the core reads, never in what it is taught.
 """
 
 import random

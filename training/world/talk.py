@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from encoders.modality import Modality
 from training.world.captions import canonical_caption
@@ -24,7 +24,13 @@ ATTRIBUTES: Mapping[Kind, frozenset[str]] = {
     "video": frozenset({"thing", "colour", "background", "motion"}),
     "audio": frozenset({"thing"}),
 }
-_OFTEN_TURNED = 0.6
+# What was taken away from a medium, so that the rest is read on its own: its hues turned; its motion (one frame, or the
+# frames in any order); its shapes.
+Partial = Literal["", "turned", "still", "shuffled", "blurred"]
+_WITHOUT_HINTS: Mapping[Kind, tuple[Partial, ...]] = {
+    "one": ("turned",), "two": ("turned",), "video": ("still", "shuffled"), "audio": ("",),
+}  # fmt: skip
+_OFTEN_PARTIAL = 0.6
 _OFTEN_NAMED = {"thing": 1.0, "relation": 0.9, "motion": 0.9, "colour": 0.75, "background": 0.6, "size": 0.5}
 
 
@@ -32,14 +38,14 @@ _OFTEN_NAMED = {"thing": 1.0, "relation": 0.9, "motion": 0.9, "colour": 0.75, "b
 class MediaRef:
     """A medium to be rendered when needed: of a scene, or (foreign, then without a scene) from outside the world.
 
-    `turned`: a picture with all its hues turned at random, of which only the thing is asked.
+    Of a `partial` one nothing is asked that was taken away.
     """
 
     modality: Modality
     scene: Scene | None
     seed: int
     foreign: bool = False
-    turned: bool = False
+    partial: Partial = ""
 
 
 @dataclass
@@ -85,12 +91,19 @@ class Talk:
         return MediaRef(MODALITIES[kind], scene, self.rng.getrandbits(31))
 
     def shown_thing(self, scene: Scene, kind: Kind) -> MediaRef:
-        """Refer to a medium of which nothing but the thing is asked: while training, mostly pictures with turned hues.
+        """Refer to a medium of which nothing but the thing is asked: while training, mostly without what hints at it.
 
-        A colour comes with some things only; where it tells nothing, the thing must be read from its shape.
+        A colour or a motion comes with some things only; where it tells nothing, the thing must be read from its shape.
         """
-        turned = self.side == "train" and kind == "one" and self.rng.random() < _OFTEN_TURNED
-        return replace(self.shown(scene, kind), turned=turned)
+        return self._partly(self.shown(scene, kind), self.rng.choice(_WITHOUT_HINTS[kind]))
+
+    def shown_motion(self, scene: Scene) -> MediaRef:
+        """Refer to a video of which nothing but the motion is asked: while training, mostly a blurred one."""
+        return self._partly(self.shown(scene, "video"), "blurred")
+
+    def _partly(self, medium: MediaRef, partial: Partial) -> MediaRef:
+        taken = self.side == "train" and self.rng.random() < _OFTEN_PARTIAL
+        return replace(medium, partial=partial) if taken else medium
 
     def announce(self, scene: Scene, kind: Kind) -> str:
         """Restate what is made in its canonical wording."""

@@ -136,7 +136,8 @@ _USERS: dict[str, tuple[Templates, Templates]] = {
     "revise_colour_of": (
         ("make the {name} {colour}", "now make the {name} {colour}", "paint the {name} {colour}",
          "I want the {name} in {colour}",
-         "change the colour of the {name} to {colour}"),
+         "change the colour of the {name} to {colour}", "the same with the {name} in {colour}",
+         "now paint the {name} {colour}", "can you make the {name} {colour}?", "the {name} in {colour} please"),
         ("can you paint the {name} {colour}?", "now the {name} in {colour}"),
     ),
     "revise_background": (
@@ -161,11 +162,14 @@ _USERS: dict[str, tuple[Templates, Templates]] = {
     "revise_relation": (
         ("put the {name} {rel} the {other}", "now put the {name} {rel} the {other}",
          "move the {name}, I want it {rel} the {other}",
-         "I want the {name} {rel} the {other}"),
+         "I want the {name} {rel} the {other}", "the {name} {rel} the {other} instead",
+         "let the {name} be {rel} the {other}", "can you move the {name} {rel} the {other}?"),
         ("can you put the {name} {rel} the {other}?", "now the {name} {rel} the {other}"),
     ),
     "revise_swap": (
-        ("swap them", "now swap them", "swap the two", "let them change places", "swap the {name} and the {other}"),
+        ("swap them", "now swap them", "swap the two", "let them change places", "swap the {name} and the {other}",
+         "can you swap the {name} and the {other}?", "let the two change places", "swap the {name} with the {other}",
+         "now let them change places", "I want them to change places"),
         ("can you swap them?", "now swap the two", "let the {name} and the {other} change places"),
     ),
     "revise_thing": (
@@ -175,7 +179,9 @@ _USERS: dict[str, tuple[Templates, Templates]] = {
         ("can you make it {new} instead?", "now turn it into {new}"),
     ),
     "revise_thing_of": (
-        ("change the {name} to {new}", "turn the {name} into {new}", "I want {new} instead of the {name}"),
+        ("change the {name} to {new}", "turn the {name} into {new}", "I want {new} instead of the {name}",
+         "the same with {new} instead of the {name}", "make the {name} into {new}", "{new} instead of the {name}",
+         "can you change the {name} to {new}?"),
         ("now change the {name} to {new}", "make the {name} {new} instead"),
     ),
     "revise_motion": (
@@ -213,6 +219,14 @@ _USERS: dict[str, tuple[Templates, Templates]] = {
         ("how many things do you see?", "is it one thing or two?", "how many things are in this picture?"),
         ("tell me how many things you see",),
     ),
+    "ask_thing": (
+        ("what thing is this?", "which thing is it?", "what thing do you see?", "what thing is that?"),
+        ("tell me what thing this is", "can you tell me which thing you see?"),
+    ),
+    "ask_things": (
+        ("which two things are these?", "which things do you see?", "what two things are in this picture?"),
+        ("tell me which two things you see",),
+    ),
     "ask_if_colour": (("is the {name} {colour}?", "is this {name} {colour}?"), ("tell me, is the {name} {colour}?",)),
     "ask_if_thing": (("is this {new}?", "do you see {new}?", "is there {new}?"), ("can you see {new}?",)),
     "ask_if_heard": (("is this {new}?", "do you hear {new}?", "is it {new}?"), ("can you hear {new}?",)),
@@ -233,12 +247,13 @@ _USERS: dict[str, tuple[Templates, Templates]] = {
     ("tell me what that sound was",)),
     "fact_sound": (
         ("what sound does {a} make?", "how does {a} sound?", "do you know the sound that {a} makes?",
-         "does {a} make a sound?"),
+         "does {a} make a sound?", "tell me about the sound of {a}", "can you tell me how {a} sounds?"),
         ("tell me what sound {a} makes", "tell me how {a} sounds"),
     ),
     "silent": (
         ("play {a}", "play the sound of {a}", "let me hear {a}", "I want to hear {a}",
-         "can you play the sound of {a}?"),
+         "can you play the sound of {a}?", "can you play {a}?", "could you play me {a}?", "play me {a}",
+         "I would like to hear {a}", "play me the sound of {a}", "let me hear the sound of {a}"),
         ("could you play {a}?", "I want to hear the sound of {a}"),
     ),
     "refuse_thing": (
@@ -287,6 +302,7 @@ _REPLIES: dict[str, Templates] = {
     "made_two": ("here is {c}, with {d}.",),
     "seen": ("I see {c}.",),
     "heard": ("I hear {c}.",),
+    "thing": ("it is a {name}.",),
     "colour": ("the {name} is {colour}.",),
     "place": ("the {name} is {bg}.",),
     "relation": ("the {name} is {rel} the {other}.",),

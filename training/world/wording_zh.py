@@ -95,7 +95,8 @@ _USERS: dict[str, tuple[Templates, Templates]] = {
         ("请把它改成{colour}", "我想把它换成{colour}"),
     ),
     "revise_colour_of": (
-        ("把{name}变成{colour}", "把{name}改成{colour}", "{name}换成{colour}的", "我想要{colour}的{name}"),
+        ("把{name}变成{colour}", "把{name}改成{colour}", "{name}换成{colour}的", "我想要{colour}的{name}",
+         "让{name}变成{colour}", "现在把{name}变成{colour}", "把{name}换成{colour}的"),
         ("请把{name}换成{colour}", "能把{name}改成{colour}吗？"),
     ),
     "revise_background": (
@@ -116,18 +117,21 @@ _USERS: dict[str, tuple[Templates, Templates]] = {
     ),
     "revise_relation": (
         ("把{name}放在{other}的{rel}", "把{name}放到{other}的{rel}", "让{name}在{other}的{rel}",
-         "{name}换到{other}的{rel}"),
+         "{name}换到{other}的{rel}", "现在让{name}在{other}的{rel}", "能把{name}放在{other}的{rel}吗？"),
         ("请把{name}放到{other}的{rel}", "我想让{name}在{other}的{rel}"),
     ),
     "revise_swap": (
-        ("把它们换一下位置", "交换位置", "{name}和{other}换一下位置", "换一下位置"),
+        ("把它们换一下位置", "交换位置", "{name}和{other}换一下位置", "换一下位置",
+         "让它们换一下位置", "把{name}和{other}换一下位置", "现在换一下位置", "{name}和{other}交换位置"),
         ("请把它们换一下位置", "请交换位置"),
     ),
     "revise_thing": (
         ("换成{new}", "改成{new}", "把它变成{new}", "我想要{new}"),
         ("请把它换成{new}", "能改成{new}吗？"),
     ),
-    "revise_thing_of": (("把{name}换成{new}", "把{name}改成{new}", "{name}变成{new}"), ("请把{name}换成{new}",)),
+    "revise_thing_of": (("把{name}换成{new}", "把{name}改成{new}", "{name}变成{new}", "让{name}变成{new}",
+         "我想把{name}换成{new}"),
+        ("请把{name}换成{new}",)),
     "revise_motion": (
         ("现在让它{do}", "让它{do}", "改成{do}", "我想让它{do}", "换成{do}"),
         ("请让它{do}", "能让它{do}吗？"),
@@ -150,6 +154,8 @@ _USERS: dict[str, tuple[Templates, Templates]] = {
     ("告诉我{name}有多大", "请告诉我{name}大不大")),
     "ask_motion": (("{name}在做什么？", "它在怎么动？", "{name}怎么动？"), ("告诉我{name}在做什么",)),
     "ask_count": (("有几个东西？", "你看到几个东西？", "图里有几个东西？"), ("告诉我图里有几个东西",)),
+    "ask_thing": (("这是什么东西？", "这个东西是什么？", "你看到什么东西？"), ("告诉我这是什么东西",)),
+    "ask_things": (("是哪两个东西？", "你看到哪两个东西？", "图里是什么东西？"), ("告诉我是哪两个东西",)),
     "ask_if_colour": (("{name}是{colour}的吗？", "{name}是不是{colour}的？"), ("请告诉我，{name}是{colour}的吗？",)),
     "ask_if_thing": (("这是{new}吗？", "你看到{new}了吗？", "图里有{new}吗？"), ("告诉我，这是{new}吗？",)),
     "ask_if_heard": (("这是{new}吗？", "你听到{new}了吗？"), ("告诉我，这是{new}吗？",)),
@@ -207,6 +213,7 @@ _REPLIES: dict[str, Templates] = {
     "made_two": ("请看：{c}，还有{d}。",),
     "seen": ("我看到：{c}。",),
     "heard": ("我听到：{c}。",),
+    "thing": ("这是{name}。",),
     "colour": ("{name}是{colour}的。",),
     "place": ("{name}在{bg}。",),
     "relation": ("{name}在{other}的{rel}。",),
