@@ -1,10 +1,14 @@
-"""The studio as web pages: `studio serve`, or `streamlit run app.py`."""
+"""The studio as web pages: `studio serve`, or `streamlit run app.py`. A server imports `app`; Streamlit runs the rest."""
 
 import streamlit as st
 
+from studio.server import lifespan
 from studio.ui.frame import ICON, open_page
 from studio.ui.pages import choose_page
 
-st.set_page_config(page_title="Multimodal Studio", page_icon=ICON.read_text(encoding="utf-8"), layout="centered")
-open_page()
-choose_page().run()
+if __name__ == "__main__":  # as Streamlit runs it, for every visit
+    st.set_page_config(page_title="Multimodal Studio", page_icon=ICON.read_text(encoding="utf-8"), layout="centered")
+    open_page()
+    choose_page().run()
+else:
+    app = st.App(__file__, lifespan=lifespan)

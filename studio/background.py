@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def start_apart(module: str, *arguments: str, log: Path) -> None:
+def start_apart(module: str, *arguments: str, log: Path) -> "subprocess.Popen[bytes]":
     """Run `python -m module arguments` in a session of its own; what it prints is appended to `log`."""
     with log.open("ab") as file:
         process = subprocess.Popen(
@@ -20,3 +20,4 @@ def start_apart(module: str, *arguments: str, log: Path) -> None:
             cwd=ROOT,
         )
     threading.Thread(target=process.wait, name=f"{module}'s end", daemon=True).start()
+    return process

@@ -21,6 +21,10 @@ class LeaseLost(Exception):
     """Raised when another worker has taken the job over: whatever this one still does must not count."""
 
 
+class Leaving(Exception):
+    """Raised when the worker is asked to end: the job goes back to the queue as if it had not been begun."""
+
+
 class JobState(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"
@@ -61,11 +65,17 @@ class JobQueue:
     """Jobs in the database. Any process may submit, watch and cancel; the worker claims."""
 
     def __init__(
-        self, store: Store, *, lease_seconds: float = LEASE_SECONDS, clock: Callable[[], float] = time.time
+        self,
+        store: Store,
+        *,
+        lease_seconds: float = LEASE_SECONDS,
+        clock: Callable[[], float] = time.time,
+        is_leaving: Callable[[], bool] = lambda: False,
     ) -> None:
         self.store = store
         self.lease_seconds = lease_seconds
         self.clock = clock
+        self.is_leaving = is_leaving
 
     def submit(self, kind: str, payload: Mapping[str, Any], *, job_id: str | None = None) -> Job:
         """Write a job down. Inside a transaction of the store it becomes part of that."""
@@ -188,12 +198,16 @@ class Lease:
             )
 
     def check(self) -> None:
-        """Raise Cancelled if the person asked for an end, LeaseLost if the job is no longer ours; for every step."""
+        """Raise Cancelled if the person asked for an end, LeaseLost if the job is no longer ours, Leaving if this worker is to
+        end; for every step.
+        """
         row = self.queue.store.row("SELECT cancel_requested FROM jobs WHERE lease = ?", self._token)
         if row is None:
             raise LeaseLost
         if row["cancel_requested"]:
             raise Cancelled
+        if self.queue.is_leaving():
+            raise Leaving
 
     def emit(self, kind: str, **data: Any) -> None:
         """Report something to whoever watches."""
@@ -231,6 +245,16 @@ class Lease:
         with self.queue.store.transaction() as database:
             self._hold(database)
             self._end(database, JobState.CANCELLED)
+
+    def give_back(self) -> None:
+        """Let go of the job in its place in the queue; this attempt does not count."""
+        with self.queue.store.transaction() as database:
+            self._hold(database)
+            database.execute(
+                "UPDATE jobs SET state = ?, attempts = attempts - 1, lease = NULL WHERE lease = ?",
+                (JobState.QUEUED, self._token),
+            )
+            database.execute("DELETE FROM previews WHERE job = ?", (self.job.id,))
 
     def _hold(self, database: Transaction) -> None:
         if database.execute("SELECT 1 FROM jobs WHERE lease = ?", (self._token,)).fetchone() is None:

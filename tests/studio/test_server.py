@@ -1,0 +1,105 @@
+"""The web server: it comes with a worker and goes with it, however it is started."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock, Timeout
+from serving import serving
+
+from studio.jobs import JobQueue, JobState, Leaving
+from studio.server import lifespan
+from studio.store import Store
+from studio.worker import LOCK_NAME, LOG_NAME, _started, run_job, stop_worker
+
+PATIENCE_SECONDS = 120
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)
+
+
+def is_worked_in(home: Path) -> bool:
+    try:
+        with FileLock(home / LOCK_NAME).acquire(blocking=False):
+            return False
+    except Timeout:
+        return True
+
+
+@pytest.mark.parametrize(
+    "starter", [None, (sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", "PORT")]
+)
+def test_a_server_comes_with_a_worker_and_takes_it_along(home: Path, starter: tuple[str, ...] | None) -> None:
+    with serving(home, command=starter):
+        wait_for(lambda: is_worked_in(home))
+    assert not is_worked_in(home)
+    assert "Traceback" not in (home / LOG_NAME).read_text() + (home / "server.log").read_text()
+
+
+def test_a_job_whose_worker_is_killed_is_taken_up_by_the_next_without_a_page(home: Path, tmp_path: Path) -> None:
+    """The data of the check is a pipe that nobody writes to: the job runs until it is cancelled."""
+    held = tmp_path / "held"
+    held.mkdir()
+    pipe = held / "manifest.jsonl"
+    os.mkfifo(pipe)
+    queue = JobQueue(Store(home))
+    job = queue.submit("check", {"stage": "align-inputs", "data": str(pipe)})
+
+    async def serve() -> None:
+        async with lifespan(None):
+            await asyncio.to_thread(wait_for, lambda: queue.get(job.id).state == JobState.RUNNING)
+            os.kill(_started[home].pid, signal.SIGKILL)
+            await asyncio.to_thread(wait_for, lambda: queue.get(job.id).attempts == 2)
+            queue.cancel(job.id)
+            await asyncio.to_thread(wait_for, lambda: queue.get(job.id).state == JobState.CANCELLED)
+
+    try:
+        asyncio.run(serve())
+        assert not is_worked_in(home)
+    finally:
+        os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))  # lets the killed worker's own child come to its end
+
+
+def test_a_job_that_a_leaving_worker_gives_back_counts_as_not_begun(home: Path) -> None:
+    told: list[bool] = []
+    queue = JobQueue(Store(home), is_leaving=lambda: bool(told))
+    job = queue.submit("count", {})
+
+    def count(lease: Any) -> None:
+        lease.check()
+        lease.show_preview(0, b"half")
+        told.append(True)
+        with pytest.raises(Leaving):
+            lease.check()
+        lease.check()
+
+    lease = queue.claim()
+    assert lease is not None
+    run_job(lease, {"count": count})
+    assert (queue.get(job.id).state, queue.get(job.id).attempts) == (JobState.QUEUED, 0)
+    assert queue.preview(job.id, 0) is None
+
+
+def test_a_worker_leaves_at_the_next_step_and_by_force_where_there_is_none(home: Path) -> None:
+    stubborn = (
+        "import signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(600)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", stubborn], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    _started[home] = process
+    stop_worker(home, grace_seconds=0.1)
+    assert process.returncode == -signal.SIGKILL
+    assert home not in _started
