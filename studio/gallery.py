@@ -37,13 +37,17 @@ class View:
 
 def browse(library: Library, view: View, *, limit: int, offset: int = 0) -> tuple[list[Item], int]:
     """Return media of a view, the newest first, and how many it has in all."""
-    kept = selection(view.filters, library)
-    if view.collection != BIN:
-        kept = kept.where(not_(media.c.id.in_(_in_bin())))
+    kept = kept_in(library, view)
     newest = kept.order_by(media.c.created.desc(), media.c.id).limit(limit).offset(offset)
     count = library.store.row(select(func.count().label("number")).select_from(kept.subquery()))
     assert count is not None
     return [library.get(row["id"]) for row in library.store.rows(newest)], int(count["number"])
+
+
+def kept_in(library: Library, view: View) -> Select[tuple[str]]:
+    """Return the ids of the media of a view: what its filters keep, without the bin unless it is asked for."""
+    kept = selection(view.filters, library)
+    return kept if view.collection == BIN else kept.where(not_(media.c.id.in_(_in_bin())))
 
 
 def names_of(library: Library, ids: Sequence[str]) -> dict[str, str]:

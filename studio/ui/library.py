@@ -35,13 +35,17 @@ from studio.ui.frame import (
     show_title,
     wake_worker,
 )
+from studio.ui.map import show_map
 from studio.ui.tiles import KIND_ICONS, KIND_NAMES, show_tiles
-from studio.ui.words import _
+from studio.ui.words import N_, _
 from studio.ui.work import follow_job, job_in_address, show_failure, start
 
 PAGE_ITEMS = 48
 LIKE = "like:"  # how a search names a medium of the library
 STAR = "star"
+GALLERY, MAP = "gallery", "map"
+LAYOUTS = {GALLERY: N_("Gallery"), MAP: N_("Map")}
+LAYOUT_ICONS = {GALLERY: ":material/grid_view:", MAP: ":material/scatter_plot:"}
 
 
 def show_library() -> None:
@@ -59,10 +63,12 @@ def show_library() -> None:
     _show_search(studio, view)
     _take_in(studio)
     search = job_in_address(studio, "search", name="found")
-    if search is None:
-        _show_gallery(studio, view)
-    else:
+    if search is not None:
         _show_found(studio, search)
+    elif st.session_state.get("layout") == MAP:
+        show_map(studio, view)
+    else:
+        _show_gallery(studio, view)
 
 
 def _choose_view(studio: PageStudio) -> View:
@@ -86,8 +92,13 @@ def _choose_view(studio: PageStudio) -> View:
                 key="collection",
                 width=200,
             )
+        st.segmented_control(
+            _("Layout"), list(LAYOUTS), default=GALLERY, required=True, label_visibility="collapsed", key="layout",
+            format_func=lambda one: f"{LAYOUT_ICONS[one]} {_(LAYOUTS[one])}",
+        )  # fmt: skip
         _show_adding(studio)
-        st.toggle(_("Choose several"), key="chooses")
+        if st.session_state.layout == GALLERY:
+            st.toggle(_("Choose several"), key="chooses")
     return View(tuple(one for one in chosen if one != STAR), STAR in chosen, collection)
 
 
