@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from studio.server import lifespan
+from studio.server import lifespan, middleware, routes
 from studio.ui.frame import ICON, open_page
 from studio.ui.pages import choose_page
 
@@ -11,4 +11,4 @@ if __name__ == "__main__":  # as Streamlit runs it, for every visit
     open_page()
     choose_page().run()
 else:
-    app = st.App(__file__, lifespan=lifespan)
+    app = st.App(__file__, lifespan=lifespan, routes=routes(), middleware=middleware())

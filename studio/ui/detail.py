@@ -4,6 +4,7 @@ import html
 import json
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -45,7 +46,7 @@ def show_detail(studio: PageStudio, media_id: str) -> None:
     with shown:
         with st.container(key="large"):
             show_media(studio, item.modality, item.id, width=LARGE)
-        _show_actions(studio, item, path.read_bytes(), path.suffix)
+        _show_actions(studio, item, path)
     with told:
         _show_facts(studio, item, recipe)
         if recipe is not None:
@@ -65,7 +66,7 @@ def recipe_of(studio: PageStudio, media_id: str) -> dict[str, Any] | None:
     return None if row is None else dict(json.loads(row["recipe"]))
 
 
-def _show_actions(studio: PageStudio, item: Item, content: bytes, suffix: str) -> None:
+def _show_actions(studio: PageStudio, item: Item, path: Path) -> None:
     with st.container(key="actions", horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.button(
             _("Starred") if item.is_starred else _("Star"), key="star", icon=":material/star:",
@@ -73,7 +74,7 @@ def _show_actions(studio: PageStudio, item: Item, content: bytes, suffix: str) -
             on_click=studio.library.star, args=(item.id,), kwargs={"is_starred": not item.is_starred},
         )  # fmt: skip
         st.download_button(
-            _("Download"), content, file_name=f"{item.modality}-{item.id[:8]}{suffix}", mime=MIME[item.modality],
+            _("Download"), path.read_bytes, file_name=f"{item.modality}-{item.id[:8]}{path.suffix}", mime=MIME[item.modality],
             key="download", icon=":material/download:", on_click="ignore",
         )  # fmt: skip
         st.button(

@@ -3,12 +3,14 @@
 import base64
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import streamlit as st
 
 from studio.history import Content
 from studio.jobs import Job, JobState
 from studio.live import LiveMedia, LiveReply, LiveText
+from studio.media_route import media_path
 from studio.ui.frame import PageStudio, show_text
 from studio.ui.words import N_, _
 
@@ -59,16 +61,23 @@ def _how_it_was_made(job: Job) -> str:
 
 def show_media(studio: PageStudio, kind: str, media: str, *, width: int) -> None:
     """Show a picture or a player; the studio's own files only, never what was uploaded."""
-    content = studio.media.path(media).read_bytes()
+    source = _source(studio, media)
     match kind:
         case "image":
-            st.image(content, width=width, output_format="PNG")
+            st.image(source, width=width, output_format="PNG")
         case "audio":
-            st.audio(content, format=MIME["audio"], width=max(width, 260))
+            st.audio(source, format=MIME["audio"], width=max(width, 260))
         case "video":
-            st.video(content, format=MIME["video"], loop=True, width=width)
+            st.video(source, format=MIME["video"], loop=True, width=width)
         case _:
             raise ValueError(f"A message shows text, images, sounds and videos, not {kind!r}.")
+
+
+def _source(studio: PageStudio, media: str) -> str:
+    """Return where the browser fetches a file of the store, in the parts that it wants; without a browser, the file."""
+    path = studio.media.path(media)
+    page = urlsplit(st.context.url or "")
+    return f"{page.scheme}://{page.netloc}{media_path(media)}" if page.netloc else str(path)
 
 
 def show_live(studio: PageStudio, reply: LiveReply, *, job: Job, width: int = MEDIA_WIDTH) -> None:
@@ -107,7 +116,7 @@ def _show_download(studio: PageStudio, part: Mapping[str, Any], *, key: str) -> 
     path = studio.media.path(part["media"])
     st.download_button(
         _(THINGS[part["type"]]),
-        path.read_bytes(),
+        path.read_bytes,  # when it is asked for, not at every look at the page
         file_name=f"{part['type']}-{part['media'][:8]}{path.suffix}",
         mime=MIME[part["type"]],
         key=key,

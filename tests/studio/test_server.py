@@ -6,15 +6,21 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from filelock import FileLock, Timeout
 from serving import serving
 
+from encoders.media import Image
 from studio.jobs import JobQueue, JobState, Leaving
+from studio.media_route import media_path
+from studio.media_store import MediaStore
 from studio.server import lifespan
 from studio.store import Store
 from studio.worker import LOCK_NAME, LOG_NAME, _started, run_job, stop_worker
@@ -103,3 +109,27 @@ def test_a_worker_leaves_at_the_next_step_and_by_force_where_there_is_none(home:
     stop_worker(home, grace_seconds=0.1)
     assert process.returncode == -signal.SIGKILL
     assert home not in _started
+
+
+def test_media_come_in_ranges_and_never_compressed_and_only_to_names_of_this_machine(home: Path) -> None:
+    """Through the whole application: what Streamlit puts around every answer must not spoil a player's."""
+    media = MediaStore(Store(home))
+    stored, _ = media.add(Image(torch.zeros(3, 64, 64)))
+    whole = media.path(stored.id).read_bytes()
+    sent = {"Accept-Encoding": "gzip", "Range": "bytes=0-3"}
+    with serving(
+        home, command=(sys.executable, "-m", "uvicorn", "app:app", "--port", "PORT", "--lifespan", "on")
+    ) as address:
+        answer = fetch(address + media_path(stored.id), **sent)
+        assert (answer.status, answer.read()) == (206, whole[:4])
+        assert "content-encoding" not in answer.headers
+        for path in (media_path(stored.id), "/", "/_stcore/health"):
+            assert fetch(address + path, Host="evil.example").status == 400
+
+
+def fetch(url: str, **headers: str) -> Any:
+    """Return the answer, whatever its status."""
+    try:
+        return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30)
+    except urllib.error.HTTPError as error:
+        return error
