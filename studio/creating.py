@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from studio.store import Store
 from studio.worker import JobKind
 
 if TYPE_CHECKING:
-    from encoders.media import Media
+    from encoders.media import Image, Media
     from pipelines.decoders.base import DecodeStep
 
 
@@ -33,17 +34,22 @@ class Creator:
         return {"create": self.create, "replay": self.replay}
 
     def create(self, lease: Lease) -> None:
-        """Make every cell of `payload["grid"]`; what is finished is kept, whatever happens next."""
+        """Make every cell of `payload["grid"]`, from the picture in `payload["upload"]` if one was added.
+
+        What is finished is kept, whatever happens next.
+        """
         started = time.monotonic()
+        start = self._take_in(lease.job.payload.get("upload"))
         model = self._load(lease.job.payload["preset"], lease)
         rows: list[list[str]] = []
         slot = 0
         for wishes in from_payload(lease.job.payload):
             rows.append([])
             for wish in wishes:
+                wish = wish if start is None else replace(wish, start=start)
                 rows[-1].append(self._make(lease, model, wish, slot=slot).id)
                 slot += 1
-        lease.finish({"rows": rows, "seconds": time.monotonic() - started})
+        lease.finish({"rows": rows, "start": start, "seconds": time.monotonic() - started})
 
     def replay(self, lease: Lease) -> None:
         """Make a file again from its recipe and compare: a reply's by its conversation, a creation by its decoder."""
@@ -91,6 +97,10 @@ class Creator:
             able = ", ".join(modality.value for modality in model.pipe.decoders) or "text only"
             raise StudioError(f"The model {model.preset!r} makes no {wish.modality}; it makes: {able}.")
         options = DecodeOptions(wish.steps, wish.guidance, wish.seed, 1, PREVIEW_EVERY)
+        if wish.start is not None:
+            options = replace(options, start=self._picture(wish.start))
+        if wish.strength is not None:
+            options = replace(options, strength=wish.strength)
         num_steps = wish.steps or decoder.config.num_inference_steps
         place = {"part": slot, "sample": 0, "slot": slot}
         lease.emit("media_started", **place, modality=wish.modality, num_steps=num_steps)
@@ -105,6 +115,35 @@ class Creator:
         stored = self._keep(made, Creation(wish, model.preset, model.preset_hash, model.environment))
         lease.emit("media_done", **place, modality=stored.modality, media=stored.id)
         return stored
+
+    def _take_in(self, upload: Mapping[str, str] | None) -> str | None:
+        """Keep an uploaded picture as a medium of the studio; return its id."""
+        from encoders.files import MediaError, read_media
+        from encoders.media import Image
+
+        if upload is None:
+            return None
+        path = self._media.upload_path(upload["upload"])
+        try:
+            content = read_media(path)
+        except MediaError as error:
+            raise StudioError(str(error).replace(path.name, upload["name"])) from error
+        if not isinstance(content, Image):
+            raise StudioError(f"{upload['name']} is no picture. Choose a PNG, JPEG, WebP or GIF to begin with.")
+        return self._media.add(content)[0].id
+
+    def _picture(self, media_id: str) -> "Image":
+        """Return the picture that a wish begins with."""
+        from encoders.files import read_media
+        from encoders.media import Image
+
+        try:
+            content = read_media(self._media.path(media_id))
+        except StudioError as error:
+            raise StudioError("The picture that this begins with is not in the studio any more.") from error
+        if not isinstance(content, Image):
+            raise StudioError("What is made begins with a picture, not with a sound or a video.")
+        return content
 
     def _keep(self, made: "Media", creation: Creation) -> StoredMedia:
         stored, _ = self._media.add(made, metadata=creation.metadata())

@@ -11,21 +11,28 @@ from studio.options import MAX_SEED, MAX_STEPS, OUTPUTS
 from studio.recipe import METADATA_KEY, Environment
 
 FORMAT = "creation 1"
-AXES = ("seed", "steps", "guidance", "words")
+AXES = ("seed", "steps", "guidance", "strength", "words")
+FRACTIONS = ("guidance", "strength")  # axes whose values need not be whole
 MAX_CELLS = 36
 MAX_GUIDANCE = 50.0
+MIN_STRENGTH = 0.01
 MAX_PROMPT = 1000
 
 
 @dataclass(frozen=True)
 class Wish:
-    """One medium to be made; steps and guidance None leave the decoder's own values."""
+    """One medium to be made; steps and guidance None leave the decoder's own values.
+
+    A picture may begin with another one: `start` is its id, and `strength` how much of it may change, up to 1.
+    """
 
     modality: str
     prompt: str
     seed: int
     steps: int | None = None
     guidance: float | None = None
+    start: str | None = None
+    strength: float | None = None
 
     def __post_init__(self) -> None:
         if self.modality not in OUTPUTS:
@@ -37,6 +44,16 @@ class Wish:
         _check("A seed", self.seed, 0, MAX_SEED)
         _check("The number of steps", self.steps, 1, MAX_STEPS)
         _check("The guidance", self.guidance, 0, MAX_GUIDANCE)
+        _check("The strength", self.strength, MIN_STRENGTH, 1)
+        if self.start is not None and self.modality != "image":
+            raise StudioError(f"Only a picture begins with a picture, not {self.modality!r}. Take the picture away.")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Return what a recipe says beside the words; what was not chosen of a start is left out."""
+        chosen = {"start": self.start, "strength": self.strength}
+        given = {name: value for name, value in chosen.items() if value is not None}
+        return {"seed": self.seed, "steps": self.steps, "guidance": self.guidance, **given}
 
 
 @dataclass(frozen=True)
@@ -73,7 +90,7 @@ class Creation:
             "format": FORMAT,
             "modality": self.wish.modality,
             "messages": [{"role": "user", "content": content}],
-            "options": {"seed": self.wish.seed, "steps": self.wish.steps, "guidance": self.wish.guidance},
+            "options": self.wish.options,
             "preset": self.preset,
             "preset_hash": self.preset_hash,
             "environment": asdict(self.environment),
@@ -123,9 +140,9 @@ def read_axis(name: str, text: str, prompt: str) -> Axis:
             )
         return Axis(name, tuple(written))
     try:
-        return Axis(name, tuple(float(one) if name == "guidance" else int(one) for one in written))
+        return Axis(name, tuple(float(one) if name in FRACTIONS else int(one) for one in written))
     except ValueError:
-        wanted = "numbers" if name == "guidance" else "whole numbers"
+        wanted = "numbers" if name in FRACTIONS else "whole numbers"
         raise StudioError(f"The values of {name} are {wanted}, with commas between; got {text!r}.") from None
 
 

@@ -23,6 +23,7 @@ class DecodeOptions:
     """How to make media; None stands for the preset's own value, and for a fresh seed.
 
     Sample number i has the seed `seed + i`. Every so many steps, `preview_every`, a step carries a picture so far.
+    A picture to `start` from is changed by `strength`: so much of the steps is taken, 1 leaves nothing of it.
     """
 
     num_inference_steps: int | None = None
@@ -30,6 +31,8 @@ class DecodeOptions:
     seed: int | None = None
     count: int = 1
     preview_every: int = 0
+    start: Image | None = None
+    strength: float = 0.6
 
     def __post_init__(self) -> None:
         if self.num_inference_steps is not None and self.num_inference_steps < 1:
@@ -40,6 +43,8 @@ class DecodeOptions:
             raise ValueError(f"seed is from 0 to {MAX_SEED}, not {self.seed}.")
         if not 1 <= self.count <= 64:
             raise ValueError(f"count is from 1 to 64, not {self.count}.")
+        if not 0 < self.strength <= 1:
+            raise ValueError(f"strength is above 0 and at most 1, not {self.strength}.")
 
 
 @dataclass(frozen=True)

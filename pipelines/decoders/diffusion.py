@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from pipelines.decoders.dropping import check_can_encode, drop_text_encoders
 from pipelines.decoders.placement import move
 from pipelines.decoders.previews import preview
 from pipelines.decoders.sampling import call_arguments, check_condition, decode_rows, to_audio
+from pipelines.decoders.starting import num_taken, start_arguments, starting_pipeline
 from pipelines.quiet import quiet
 
 NEGATIVE_TEXT = re.compile(r"negative_prompt(_\d)?")
@@ -71,13 +73,17 @@ class PromptEmbedsDecoder:
     ) -> list[Media]:
         """Make `count` samples for each row; sample number i over all of them has the seed `seed + i`."""
         check_condition(condition, self.condition_shapes, self._mask_shapes)
+        pipeline, config = self.pipeline, self.config
+        if options.start is not None:
+            pipeline = starting_pipeline(pipeline)
+            num_steps = options.num_inference_steps or config.num_inference_steps
+            config = replace(config, call=start_arguments(pipeline, options, num_steps, config.call))
+            callback = callback and _told(callback, num_taken(num_steps, options.strength))
 
         def make(one: Mapping[str, Tensor], arguments: Mapping[str, Any]) -> Media:
-            return self._media(self.pipeline(**{**arguments, **self._conditions(one)}))
+            return self._media(pipeline(**{**arguments, **self._conditions(one)}))
 
-        return decode_rows(
-            self.pipeline, condition, options, self.config, make, callback=callback, preview=self._preview
-        )
+        return decode_rows(pipeline, condition, options, config, make, callback=callback, preview=self._preview)
 
     def drop_text_encoder(self) -> None:
         """Free the text encoders; what guidance leads away from is kept."""
@@ -117,6 +123,11 @@ class PromptEmbedsDecoder:
             return to_audio(output.audios[0], _sampling_rate(self.pipeline))
         pixels = torch.from_numpy(output.images[0]).float().clamp_(0, 1)
         return Image(rearrange(pixels, "h w c -> c h w").contiguous())
+
+
+def _told(callback: StepCallback, num_steps: int) -> StepCallback:
+    """Return a callback that is told how many steps are really taken."""
+    return lambda step: callback(replace(step, num_steps=num_steps))
 
 
 def _mask(embeddings: Tensor) -> Tensor:

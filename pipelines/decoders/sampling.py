@@ -32,6 +32,8 @@ def decode_rows(
     `make(condition of one row, call arguments)` runs the pipeline on a batch of one: the kernels then see the same
     shapes at any count, and a seed gives the same bytes.
     """
+    if options.start is not None and "image" not in call_arguments(pipeline):
+        raise ValueError(f"A {type(pipeline).__name__} cannot begin with a picture; leave it out.")
     seed = draw_seed() if options.seed is None else options.seed
     num_steps = options.num_inference_steps or config.num_inference_steps
     guidance_scale = config.guidance_scale if options.guidance_scale is None else options.guidance_scale

@@ -99,7 +99,9 @@ def _small(webp: bytes) -> str:
 
 @cache
 def _component() -> "ComponentRenderer":
-    html, css, js = (Path(__file__).with_suffix(f".{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js"))
+    html, css, js = (
+        Path(__file__).with_suffix(f".{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")
+    )
     return st.components.v2.component("studio_map", html=html, css=css, js=js)
 
 
