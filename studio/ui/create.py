@@ -9,6 +9,7 @@ from studio.errors import StudioError
 from studio.jobs import Job
 from studio.live import LiveReply
 from studio.options import MAX_SEED, draw_seed
+from studio.ui.beginning import begin_with, choose_beginning
 from studio.ui.frame import (
     WIDE,
     PageStudio,
@@ -23,19 +24,28 @@ from studio.ui.frame import (
     show_title,
     wake_worker,
 )
+from studio.ui.kept_options import choose_kept_options, offer_to_keep_options
 from studio.ui.messages import show_live, show_media
+from studio.ui.slider import offer_comparison
 from studio.ui.tiles import KIND_ICONS
 from studio.ui.words import N_, _
-from studio.ui.work import POLL_SECONDS, job_in_address, show_failure, start, stop_button
+from studio.ui.work import POLL_SECONDS, job_in_address, show_failure, show_pause, start, stop_button
 
 KINDS = {"image": N_("A picture"), "audio": N_("A sound"), "video": N_("A video")}
 AXIS_NAMES = {
     "seed": N_("Seed"),
     "steps": N_("Steps"),
     "guidance": N_("Guidance"),
+    "strength": N_("How much may change"),
     "words": N_("Words"),
 }
-EXAMPLES = {"seed": "1, 2, 3", "steps": "5, 10, 20", "guidance": "1, 3, 6", "words": "red, blue, green"}
+EXAMPLES = {
+    "seed": "1, 2, 3",
+    "steps": "5, 10, 20",
+    "guidance": "1, 3, 6",
+    "strength": "0.3, 0.6, 0.9",
+    "words": "red, blue, green",
+}
 MAX_COUNT = 8
 CELL = 220
 
@@ -73,7 +83,9 @@ def _show_wish(studio: PageStudio) -> None:
         format_func=lambda name: f"{KIND_ICONS[name]} {_(KINDS[name])}", width="stretch",
     )  # fmt: skip
     prompt = st.text_area(_("Your wish"), key="wish", height=110, placeholder=_("a red bell in a meadow"))
+    start_id, file, strength = choose_beginning(studio) if modality == "image" else (None, None, None)
     with st.expander(_("Options"), icon=":material/tune:"):
+        choose_kept_options(studio)
         count = int(st.slider(_("How many"), 1, MAX_COUNT, value=1, key="count"))
         seed = draw_seed()
         if st.toggle(_("Use my own seed"), key="holds_seed", help=_("The same seed and words make the same thing.")):
@@ -85,6 +97,7 @@ def _show_wish(studio: PageStudio) -> None:
             steps = int(st.slider(_("Steps"), 1, 100, value=20, key="steps"))
         if st.toggle(_("Set the guidance"), key="sets_guidance", help=_("How closely what is made follows the words.")):
             guidance = float(st.slider(_("Guidance"), 0.0, 12.0, value=4.0, step=0.5, key="guidance"))
+        offer_to_keep_options(studio)
     axes: list[tuple[str, str]] = []
     with st.expander(_("Grid"), icon=":material/grid_on:"):
         show_text(_("Vary one option across and another down, to see what each does."), kind="note")
@@ -94,13 +107,17 @@ def _show_wish(studio: PageStudio) -> None:
         shortcut="Ctrl+Enter",
     ):  # fmt: skip
         try:
-            wish = Wish(str(modality), prompt.strip(), seed, steps, guidance)
+            wish = Wish(str(modality), prompt.strip(), seed, steps, guidance, start_id, strength)
+            if strength is None and any(name == "strength" for name, _values in axes):
+                raise StudioError("How much may change is told of a picture to begin with. Add one above.")
             across, down = (_axis(name, text, prompt) for name, text in axes)
             grid = grid_of(wish, count=count, across=across, down=down)
+            upload = None if file is None else {"upload": studio.media.spool(file), "name": file.name}
         except StudioError as error:
             st.error(label(str(error)), icon=":material/error:")
             return
-        start(studio, "create", to_payload(grid, preset=chosen_preset(), across=across, down=down))
+        payload = to_payload(grid, preset=chosen_preset(), across=across, down=down)
+        start(studio, "create", payload | {"upload": upload})
         st.rerun()
 
 
@@ -137,6 +154,7 @@ def _follow(job_id: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         show_text(_("{made} of {count}").format(made=num_made, count=num_cells), kind="note")
         stop_button(studio, job)
+    show_pause(studio, job)
     with st.container(key="live", gap="small"):
         show_live(studio, reply, job=job, width=CELL)
 
@@ -161,8 +179,15 @@ def _show_grid(studio: PageStudio, job: Job, media: list[str]) -> None:
         for number, ((wish, caption), media_id) in enumerate(zip(cells, media, strict=False)):
             with st.container(key=f"cell-{number}", gap=None):
                 show_media(studio, wish["modality"], media_id, width=CELL)
-                if st.button(
-                    label(caption), key=f"see-{number}", type="tertiary", icon=":material/photo_library:",
-                    help=_("See it in the library"),
-                ):  # fmt: skip
-                    go_to_page("library", item=media_id)
+                with st.container(horizontal=True, vertical_alignment="center", gap=None):
+                    if st.button(
+                        label(caption), key=f"see-{number}", type="tertiary", icon=":material/photo_library:",
+                        help=_("See it in the library"),
+                    ):  # fmt: skip
+                        go_to_page("library", item=media_id)
+                    if wish["modality"] == "image":
+                        st.button(
+                            "", key=f"begin-{number}", type="tertiary", icon=":material/brush:",
+                            help=_("Begin with this picture"), on_click=begin_with, args=(media_id,),
+                        )  # fmt: skip
+    offer_comparison([wish["modality"] for wish, _caption in cells], media, [caption for _wish, caption in cells])
