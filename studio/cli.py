@@ -1,4 +1,4 @@
-"""The command line: chat, evaluate, replay, presets, train, import, library, search, serve. Nothing heavy is imported here."""
+"""The command line: chat, evaluate, replay, presets, train, import, library, search, queue, serve. Nothing heavy is imported."""
 
 import functools
 import json
@@ -10,7 +10,7 @@ from typing import Annotated, ParamSpec, TypeVar
 
 import typer
 
-from studio import importing, lab_commands, library_commands, search_commands
+from studio import importing, lab_commands, library_commands, queue_commands, search_commands
 from studio.errors import Cancelled, StudioError
 from studio.options import OUTPUTS, DecodeChoice, ReplyOptions, draw_seed
 from studio.terminal import Terminal
@@ -202,6 +202,7 @@ _add_stage("stylegan", "training.baselines.stylegan", "A StyleGAN2, on the world
 
 
 app.add_typer(library_commands.library_app(_helpful), name="library")
+app.add_typer(queue_commands.queue_app(_helpful), name="queue")
 lab_app = lab_commands.lab_app(_helpful)
 app.add_typer(lab_app, name="lab")
 
@@ -221,12 +222,16 @@ import_app.command("nextgpt")(_helpful(importing.import_nextgpt))
 @_helpful
 def serve(
     port: Annotated[int, typer.Option(help="The port of the page.", min=1, max=65535)] = 8501,
+    gpu: Annotated[
+        list[int] | None, typer.Option(help="Have a worker on this graphics processor. May be repeated.", min=0)
+    ] = None,
     preset: Preset = "tiny",
     home: Home = None,
 ) -> None:
     """Open the studio as a web page, for this machine alone."""
     from studio.home import HOME_VARIABLE, studio_home
     from studio.presets import PRESET_VARIABLE, preset_name
+    from studio.worker import GPUS_VARIABLE
 
     page = ROOT / "app.py"
     if not page.is_file():
@@ -235,6 +240,8 @@ def serve(
     command = [sys.executable, "-m", "streamlit", "run", str(page)]
     command += ["--server.address", LOOPBACK, "--server.port", str(port), "--server.headless", "true"]
     settings = {HOME_VARIABLE: str(studio_home(home)), PRESET_VARIABLE: preset_name(preset)}
+    if gpu:
+        settings[GPUS_VARIABLE] = ",".join(map(str, sorted(set(gpu))))
     os.chdir(ROOT)
     _become(command, os.environ | settings)
 

@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
 from studio.errors import Cancelled, StudioError
@@ -14,7 +14,10 @@ from studio.store import Row, Store, Transaction
 LEASE_SECONDS = 30.0
 # A job that was interrupted runs again once; interrupted twice, it is taken to be what brings the worker down.
 MAX_ATTEMPTS = 2
+# A person may try again so often; what fails each time needs another request.
+MAX_RETRIES = 5
 KEEP_EVENTS_SECONDS = 24 * 3600.0
+PAUSED = "paused"
 
 
 class LeaseLost(Exception):
@@ -37,6 +40,22 @@ class JobState(StrEnum):
         return self not in (JobState.QUEUED, JobState.RUNNING)
 
 
+class Priority(IntEnum):
+    """What comes first: what a person waits for, then what they asked to be made, then what can wait."""
+
+    LATER = 0
+    USUAL = 1
+    FIRST = 2
+
+
+PRIORITIES: Mapping[str, Priority] = {
+    "chat": Priority.FIRST,
+    "search": Priority.FIRST,
+    "check": Priority.FIRST,
+    "take-in": Priority.LATER,
+}
+
+
 @dataclass(frozen=True)
 class Job:
     """One piece of work as it stands; `result` once done, `error` (for the person) once failed."""
@@ -49,6 +68,8 @@ class Job:
     cancel_requested: bool
     result: Mapping[str, Any] | None
     error: str | None
+    priority: int = Priority.USUAL
+    retries: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,7 +83,7 @@ class JobEvent:
 
 
 class JobQueue:
-    """Jobs in the database. Any process may submit, watch and cancel; the worker claims."""
+    """Jobs in the database. Any process may submit, watch, cancel and pause; a worker claims, under its name if it has one."""
 
     def __init__(
         self,
@@ -71,20 +92,26 @@ class JobQueue:
         lease_seconds: float = LEASE_SECONDS,
         clock: Callable[[], float] = time.time,
         is_leaving: Callable[[], bool] = lambda: False,
+        worker: str = "",
     ) -> None:
         self.store = store
+        self.worker = worker
         self.lease_seconds = lease_seconds
         self.clock = clock
         self.is_leaving = is_leaving
 
-    def submit(self, kind: str, payload: Mapping[str, Any], *, job_id: str | None = None) -> Job:
-        """Write a job down. Inside a transaction of the store it becomes part of that."""
+    def submit(
+        self, kind: str, payload: Mapping[str, Any], *, job_id: str | None = None, priority: Priority | None = None
+    ) -> Job:
+        """Write a job down, in its kind's place in the queue if none is given. Inside a transaction it becomes part of that."""
         job_id = job_id or uuid.uuid4().hex
+        if priority is None:
+            priority = PRIORITIES.get(kind, Priority.USUAL)
         with self.store.transaction() as database:
             database.execute(
-                "INSERT INTO jobs (position, id, kind, payload, state, created) "
-                "VALUES ((SELECT COALESCE(MAX(position), 0) + 1 FROM jobs), ?, ?, ?, ?, ?)",
-                (job_id, kind, json.dumps(payload), JobState.QUEUED, self.clock()),
+                "INSERT INTO jobs (position, id, kind, payload, state, created, priority) "
+                "VALUES ((SELECT COALESCE(MAX(position), 0) + 1 FROM jobs), ?, ?, ?, ?, ?, ?)",
+                (job_id, kind, json.dumps(payload), JobState.QUEUED, self.clock(), int(priority)),
             )
         return self.get(job_id)
 
@@ -116,12 +143,51 @@ class JobQueue:
             )
         return self.get(job_id)
 
+    def cancel_all(self) -> int:
+        """Ask for an end of everything that waits or runs; return how much that was."""
+        with self.store.transaction() as database:
+            waiting = database.execute(
+                "UPDATE jobs SET state = ?, finished = ? WHERE state = ?",
+                (JobState.CANCELLED, self.clock(), JobState.QUEUED),
+            ).rowcount
+            running = database.execute(
+                "UPDATE jobs SET cancel_requested = 1 WHERE state = ?", (JobState.RUNNING,)
+            ).rowcount
+        return waiting + running
+
+    def pause(self) -> None:
+        """Begin no new work until `resume`; what runs goes on to its end."""
+        with self.store.transaction() as database:
+            database.execute(
+                "INSERT INTO settings VALUES (?, ?) ON CONFLICT (name) DO NOTHING", (PAUSED, str(self.clock()))
+            )
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        with self.store.transaction() as database:
+            database.execute("DELETE FROM settings WHERE name = ?", (PAUSED,))
+
+    @property
+    def is_paused(self) -> bool:
+        return self.store.row("SELECT 1 FROM settings WHERE name = ?", PAUSED) is not None
+
+    def counts(self) -> Mapping[JobState, int]:
+        """Return how many jobs wait and how many run."""
+        rows = self.store.rows(
+            "SELECT state, COUNT(*) AS number FROM jobs WHERE state IN (?, ?) GROUP BY state",
+            JobState.QUEUED,
+            JobState.RUNNING,
+        )
+        return {JobState.QUEUED: 0, JobState.RUNNING: 0} | {JobState(row["state"]): row["number"] for row in rows}
+
     def retry(self, job_id: str) -> Job:
-        """Queue a failed or cancelled job again, with the same payload and so the same seeds."""
+        """Queue a failed or cancelled job again, with the same payload and so the same seeds, up to MAX_RETRIES times."""
+        if self.get(job_id).retries >= MAX_RETRIES:
+            raise StudioError(f"This was tried again {MAX_RETRIES} times. Ask for something else, or in other words.")
         with self.store.transaction() as database:
             changed = database.execute(
                 "UPDATE jobs SET state = ?, attempts = 0, cancel_requested = 0, error = NULL, finished = NULL, "
-                "position = (SELECT MAX(position) + 1 FROM jobs) WHERE id = ? AND state IN (?, ?)",
+                "retries = retries + 1, position = (SELECT MAX(position) + 1 FROM jobs) WHERE id = ? AND state IN (?, ?)",
                 (JobState.QUEUED, job_id, JobState.FAILED, JobState.CANCELLED),
             ).rowcount
             if changed:
@@ -132,15 +198,16 @@ class JobQueue:
         return job
 
     def claim(self) -> "Lease | None":
-        """Take the oldest waiting job, or None. What an earlier attempt reported is forgotten."""
+        """Take the oldest waiting job of those that come first, or None. What an earlier attempt reported is forgotten."""
         self.reclaim()
         token = uuid.uuid4().hex
         now = self.clock()
         with self.store.transaction() as database:
             row = database.execute(
-                "UPDATE jobs SET state = ?, attempts = attempts + 1, lease = ?, lease_until = ? WHERE position = "
-                "(SELECT MIN(position) FROM jobs WHERE state = ?) RETURNING *",
-                (JobState.RUNNING, token, now + self.lease_seconds, JobState.QUEUED),
+                "UPDATE jobs SET state = ?, attempts = attempts + 1, lease = ?, lease_until = ?, worker = ? "
+                "WHERE position = (SELECT position FROM jobs WHERE state = ? ORDER BY priority DESC, position LIMIT 1) "
+                "AND NOT EXISTS (SELECT 1 FROM settings WHERE name = ?) RETURNING *",
+                (JobState.RUNNING, token, now + self.lease_seconds, self.worker, JobState.QUEUED, PAUSED),
             ).fetchone()
             if row is None:
                 return None
@@ -151,10 +218,13 @@ class JobQueue:
         return lease
 
     def reclaim(self, *, worker_is_gone: bool = False) -> int:
-        """Put interrupted jobs back in the queue, with `worker_is_gone` before their leases end; return how many."""
+        """Put interrupted jobs back in the queue; return how many.
+
+        With `worker_is_gone`, whoever worked under this one's name has died, and its jobs' leases need not end first.
+        """
         now = self.clock()
-        expired = "state = ? AND (? OR lease_until < ?)"
-        which = (JobState.RUNNING, worker_is_gone, now)
+        expired = "state = ? AND ((? AND COALESCE(worker, '') = ?) OR lease_until < ?)"
+        which = (JobState.RUNNING, worker_is_gone, self.worker, now)
         with self.store.transaction() as database:
             database.execute(
                 f"UPDATE jobs SET state = ?, lease = NULL, finished = ? WHERE cancel_requested = 1 AND {expired}",
@@ -169,7 +239,9 @@ class JobQueue:
             ).rowcount
 
     def has_work(self) -> bool:
-        return self.store.row("SELECT 1 FROM jobs WHERE state IN ('queued', 'running') LIMIT 1") is not None
+        """Tell whether there is something for a worker to do."""
+        counts = self.counts()
+        return counts[JobState.RUNNING] > 0 or (counts[JobState.QUEUED] > 0 and not self.is_paused)
 
     def forget_old_events(self) -> None:
         """Drop the events of jobs that ended long ago; their results stay."""
@@ -280,4 +352,6 @@ def _job(row: Row) -> Job:
         cancel_requested=bool(row["cancel_requested"]),
         result=None if row["result"] is None else json.loads(row["result"]),
         error=row["error"],
+        priority=row["priority"],
+        retries=row["retries"],
     )

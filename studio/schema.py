@@ -104,8 +104,19 @@ jobs = Table(
     Column("error", Text),
     Column("created", Double, nullable=False),
     Column("finished", Double),
+    Column("priority", Integer, nullable=False, server_default="1"),
+    Column("retries", Integer, nullable=False, server_default="0"),
+    Column("worker", Text),
 )
-Index("jobs_by_state", jobs.c.state, jobs.c.position)
+Index("jobs_by_state", jobs.c.state, jobs.c.priority, jobs.c.position)
+
+# What holds for the whole studio; "paused" is there while no new work is begun.
+settings = Table(
+    "settings",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
 
 events = Table(
     "events",

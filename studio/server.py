@@ -20,7 +20,7 @@ from studio.media_route import media_routes
 from studio.media_store import MediaStore
 from studio.presets import page_preset
 from studio.store import Store
-from studio.worker import ensure_worker, stop_worker
+from studio.worker import ensure_worker, stop_workers
 
 LOOK_SECONDS = 2.0
 
@@ -38,7 +38,7 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
         watching.cancel()
         with suppress(asyncio.CancelledError):
             await watching
-        await asyncio.to_thread(stop_worker, home)
+        await asyncio.to_thread(stop_workers, home)
         store.close()
 
 

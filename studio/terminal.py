@@ -42,6 +42,8 @@ class Terminal:
 def follow(terminal: Terminal, store: Store, job: Job, *, preset: str, shows_text: bool = True) -> Job:
     """Show a job until it is done and return it; Ctrl-C cancels it. StudioError if it failed, Cancelled if it was."""
     view = _JobView(terminal, shows_text=shows_text)
+    if JobQueue(store).is_paused:
+        terminal.remark("The queue is paused, so this waits. Go on with: studio queue resume")
     try:
         try:
             for event in watch(store, job.id, preset=preset):

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import signal
 import subprocess
 import threading
@@ -21,6 +22,7 @@ from studio.store import Store
 
 LOCK_NAME = "worker.lock"
 LOG_NAME = "worker.log"
+GPUS_VARIABLE = "STUDIO_GPUS"
 IDLE_SECONDS = 300.0
 POLL_SECONDS = 0.05
 # A starter holds the lock for an instant while it looks whether somebody else does.
@@ -30,38 +32,58 @@ GRACE_SECONDS = 10.0  # for a worker that is asked to leave: a step, or the part
 JobKind = Callable[[Lease], None]
 
 logger = logging.getLogger(__name__)
-_started: dict[Path, "subprocess.Popen[bytes]"] = {}  # the workers that this process started, by their homes
+# The workers that this process started, by their homes and names.
+_started: dict[tuple[Path, str], "subprocess.Popen[bytes]"] = {}
 
 
 def ensure_worker(home: Path, *, preset: str = "tiny") -> bool:
-    """Start a worker for this home unless one is running; return whether one was started."""
-    ours = _started.get(home)
+    """Start the workers of this home that do not run, one for each graphics processor named by STUDIO_GPUS, else one in all.
+
+    Return whether any was started.
+    """
+    started = [_ensure(home, name, preset) for name in worker_names()]
+    return any(started)
+
+
+def worker_names() -> tuple[str, ...]:
+    """Return the names of the workers that there should be: the numbers of the graphics processors, or "" for the one."""
+    return tuple(os.environ.get(GPUS_VARIABLE, "").split(","))
+
+
+def lock_name(name: str) -> str:
+    """Return the file that a worker holds while it runs."""
+    return f"worker-{name}.lock" if name else LOCK_NAME
+
+
+def _ensure(home: Path, name: str, preset: str) -> bool:
+    ours = _started.get((home, name))
     if ours is not None and ours.poll() is None:
         return False
-    lock = FileLock(home / LOCK_NAME)
     try:
-        with lock.acquire(blocking=False):
+        with FileLock(home / lock_name(name)).acquire(blocking=False):
             pass
     except Timeout:
         return False
-    _started[home] = start_apart("studio.worker", "--home", str(home), "--preset", preset, log=home / LOG_NAME)
+    options = ["--home", str(home), "--preset", preset, *(("--gpu", name) if name else ())]
+    _started[home, name] = start_apart("studio.worker", *options, log=home / LOG_NAME)
     return True
 
 
-def stop_worker(home: Path, *, grace_seconds: float = GRACE_SECONDS) -> None:
-    """End the worker that this process started for a home, if it runs: at its next step, or by force after the grace.
+def stop_workers(home: Path, *, grace_seconds: float = GRACE_SECONDS) -> None:
+    """End the workers that this process started for a home: at their next step, or by force after the grace.
 
-    What it was doing goes back to the queue, and is done from the beginning by whoever works there next.
+    What they were doing goes back to the queue, and is done from the beginning by whoever works there next.
     """
-    ours = _started.pop(home, None)
-    if ours is None or ours.poll() is not None:
-        return
-    ours.terminate()
-    try:
-        ours.wait(grace_seconds)
-    except subprocess.TimeoutExpired:
-        ours.kill()
-        ours.wait()
+    ours = [_started.pop(key) for key in tuple(_started) if key[0] == home]
+    for process in ours:
+        process.terminate()
+    until = time.monotonic() + grace_seconds
+    for process in ours:
+        try:
+            process.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 class Orders:
@@ -88,6 +110,7 @@ def work(
     idle_seconds: float = IDLE_SECONDS,
     prepare: Callable[[], None] = lambda: None,
     orders: Orders | None = None,
+    name: str = "",
 ) -> None:
     """Run jobs until none came for `idle_seconds`; return at once when another worker holds this home's lock.
 
@@ -96,8 +119,8 @@ def work(
     """
     orders = orders or Orders()
     try:
-        with FileLock(store.home / LOCK_NAME).acquire(timeout=LOCK_PATIENCE_SECONDS):
-            queue = JobQueue(store, is_leaving=lambda: orders.is_told_to_leave)
+        with FileLock(store.home / lock_name(name)).acquire(timeout=LOCK_PATIENCE_SECONDS):
+            queue = JobQueue(store, is_leaving=lambda: orders.is_told_to_leave, worker=name)
             queue.reclaim(worker_is_gone=True)
             queue.forget_old_events()
             MediaStore(store).forget_old_uploads()
@@ -172,7 +195,10 @@ def main() -> None:
     parser.add_argument("--home", help="the studio's folder")
     parser.add_argument("--preset", default="tiny", help="the preset to have ready")
     parser.add_argument("--idle-seconds", type=float, default=IDLE_SECONDS, help="stop after so long without work")
+    parser.add_argument("--gpu", default="", help="the number of the graphics processor that is this worker's own")
     arguments = parser.parse_args()
+    if arguments.gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = arguments.gpu  # before anything asks for devices
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     orders = Orders()
     orders.obey()
@@ -195,6 +221,7 @@ def main() -> None:
         idle_seconds=arguments.idle_seconds,
         prepare=lambda: answerer.prepare(arguments.preset),
         orders=orders,
+        name=arguments.gpu,
     )
 
 

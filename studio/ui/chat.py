@@ -31,6 +31,7 @@ from studio.ui.messages import show_live, show_media, show_reply, show_request
 from studio.ui.settings import choose_options
 from studio.ui.turns import show_keeping, show_turn_actions
 from studio.ui.words import N_, _
+from studio.ui.work import show_pause
 
 POLL_SECONDS = 0.4
 SHOWN_TURNS = 20  # of a long conversation, so that the page stays quick
@@ -230,6 +231,7 @@ def _follow(job_id: str) -> None:
             on_click=_cancel,
             args=(studio, job_id),
         )
+        show_pause(studio, job)
 
 
 def _cancel(studio: PageStudio, job_id: str) -> None:
@@ -237,7 +239,10 @@ def _cancel(studio: PageStudio, job_id: str) -> None:
 
 
 def _retry(studio: PageStudio, job_id: str) -> None:
-    studio.queue.retry(job_id)
+    try:
+        studio.queue.retry(job_id)
+    except StudioError as error:
+        st.toast(label(str(error)), icon=":material/info:")
 
 
 def _ask(

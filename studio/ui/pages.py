@@ -5,12 +5,13 @@ from streamlit.navigation.page import StreamlitPage
 
 from studio.ui.chat import show_chat
 from studio.ui.create import show_create
-from studio.ui.frame import MARK
+from studio.ui.frame import MARK, page_studio
 from studio.ui.lab import show_lab
 from studio.ui.library import show_library
 from studio.ui.models import show_models
 from studio.ui.train import show_train
 from studio.ui.words import _
+from studio.ui.work import show_queue
 
 
 def choose_page() -> StreamlitPage:
@@ -30,4 +31,5 @@ def choose_page() -> StreamlitPage:
         with st.container(key="pages", gap=None):
             for page in pages:
                 st.page_link(page, width="stretch")
+        show_queue(page_studio())
     return chosen

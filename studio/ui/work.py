@@ -13,6 +13,7 @@ from studio.ui.words import _
 from studio.worker import ensure_worker
 
 POLL_SECONDS = 0.4
+QUEUE_SECONDS = 2.0
 THINKING = '<div class="studio-thinking"><i></i><i></i><i></i>{}</div>'
 
 
@@ -56,6 +57,43 @@ def follow_job(job_id: str, doing: str) -> None:
     with st.container(key=f"work-{job_id}", horizontal=True, vertical_alignment="center", gap="medium"):
         show_progress(studio.queue.events(job_id), doing)
         stop_button(studio, job)
+    show_pause(studio, job)
+
+
+def show_queue(studio: PageStudio) -> None:
+    """Show in the side bar how much is under way, with what can be done to all of it; it keeps itself up to date."""
+    if any(studio.queue.counts().values()) or studio.queue.is_paused:
+        st.fragment(_show_queue, run_every=QUEUE_SECONDS)(studio)
+
+
+def _show_queue(studio: PageStudio) -> None:
+    counts, is_paused = studio.queue.counts(), studio.queue.is_paused
+    waiting, running = counts[JobState.QUEUED], counts[JobState.RUNNING]
+    if not (waiting or running or is_paused):
+        return
+    with st.container(key="queue", gap="small"):
+        told = _("Under way: {running}, waiting: {waiting}").format(running=running, waiting=waiting)
+        show_text(f"{_('Paused')} · {told}" if is_paused else told, kind="note")
+        with st.container(horizontal=True, gap="small"):
+            if is_paused:
+                st.button(_("Go on"), key="queue-resume", icon=":material/play_arrow:", on_click=studio.queue.resume)
+            else:
+                st.button(
+                    _("Pause"), key="queue-pause", icon=":material/pause:", on_click=studio.queue.pause,
+                    help=_("What runs is finished; nothing new is begun."),
+                )  # fmt: skip
+            if waiting or running:
+                st.button(
+                    _("Stop all"), key="queue-stop", icon=":material/stop_circle:", on_click=_cancel_all, args=(studio,)
+                )
+
+
+def show_pause(studio: PageStudio, job: Job) -> None:
+    """Say of a job that waits because the queue is paused that it does, and offer to go on."""
+    if job.state == JobState.QUEUED and studio.queue.is_paused:
+        with st.container(key=f"paused-{job.id}", horizontal=True, vertical_alignment="center", gap="small"):
+            show_text(_("The queue is paused, so this waits."), kind="note")
+            st.button(_("Go on"), key=f"resume-{job.id}", icon=":material/play_arrow:", on_click=studio.queue.resume)
 
 
 def show_progress(events: Sequence[JobEvent], doing: str) -> None:
@@ -91,5 +129,12 @@ def _cancel(studio: PageStudio, job_id: str) -> None:
     studio.queue.cancel(job_id)
 
 
+def _cancel_all(studio: PageStudio) -> None:
+    studio.queue.cancel_all()
+
+
 def _retry(studio: PageStudio, job_id: str) -> None:
-    studio.queue.retry(job_id)
+    try:
+        studio.queue.retry(job_id)
+    except StudioError as error:
+        st.toast(label(str(error)), icon=":material/info:")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from studio.errors import Cancelled, StudioError
-from studio.jobs import JobQueue, JobState, Lease, LeaseLost
+from studio.jobs import MAX_RETRIES, JobQueue, JobState, Lease, LeaseLost, Priority
 from studio.store import Store
 from studio.worker import run_job, work
 
@@ -162,6 +162,75 @@ def test_a_failed_or_cancelled_job_can_be_tried_again_and_a_finished_one_not(que
     claimed(queue).finish({})
     with pytest.raises(StudioError, match="done"):
         queue.retry(job.id)
+
+
+def test_a_job_is_tried_again_only_so_often(queue: JobQueue) -> None:
+    job = queue.submit("count", {})
+    for _ in range(MAX_RETRIES):
+        queue.cancel(job.id)
+        queue.retry(job.id)
+    queue.cancel(job.id)
+    with pytest.raises(StudioError, match="tried again"):
+        queue.retry(job.id)
+    assert queue.get(job.id).state == JobState.CANCELLED
+
+
+def test_what_a_person_waits_for_comes_first_and_the_rest_in_its_order(queue: JobQueue) -> None:
+    kinds = ("take-in", "create", "lab", "chat", "search")
+    for kind in kinds:
+        queue.submit(kind, {})
+    queue.submit("create", {"urgent": True}, priority=Priority.FIRST)
+    taken = [claimed(queue).job for _ in range(len(kinds) + 1)]
+    assert [job.kind for job in taken] == ["chat", "search", "create", "create", "lab", "take-in"]
+    assert taken[2].payload == {"urgent": True}
+
+
+def test_a_job_that_runs_again_keeps_its_place(queue: JobQueue, clock: Clock) -> None:
+    job = queue.submit("chat", {})
+    queue.submit("chat", {})
+    claimed(queue)
+    clock.now += 31
+    assert claimed(queue).job.id == job.id
+
+
+def test_a_paused_queue_begins_nothing_and_finishes_what_runs(queue: JobQueue) -> None:
+    running, waiting = queue.submit("count", {}), queue.submit("count", {})
+    lease = claimed(queue)
+    queue.pause()
+    queue.pause()
+    assert (queue.is_paused, queue.claim()) == (True, None)
+    assert queue.has_work()
+    lease.finish({})
+    assert not queue.has_work()
+    assert JobQueue(Store(queue.store.home)).is_paused, "a restart leaves it paused"
+    queue.resume()
+    assert queue.has_work()
+    assert claimed(queue).job.id == waiting.id
+    assert queue.get(running.id).state == JobState.DONE
+
+
+def test_all_is_cancelled_at_once_and_what_has_ended_stays(queue: JobQueue) -> None:
+    jobs = [queue.submit("count", {}) for _ in range(4)]
+    claimed(queue).finish({})
+    lease = claimed(queue)
+    assert queue.counts() == {JobState.QUEUED: 2, JobState.RUNNING: 1}
+    assert queue.cancel_all() == 3
+    with pytest.raises(Cancelled):
+        lease.check()
+    lease.stop()
+    assert [queue.get(job.id).state for job in jobs] == [JobState.DONE, *[JobState.CANCELLED] * 3]
+    assert queue.cancel_all() == 0
+
+
+def test_a_worker_takes_back_its_own_jobs_and_not_those_of_another_that_lives(queue: JobQueue, clock: Clock) -> None:
+    first, second = (JobQueue(queue.store, clock=clock, worker=name) for name in ("0", "1"))
+    jobs = [queue.submit("count", {}) for _ in range(2)]
+    leases = [claimed(first), claimed(second)]
+    assert JobQueue(queue.store, clock=clock, worker="0").reclaim(worker_is_gone=True) == 1
+    assert [queue.get(job.id).state for job in jobs] == [JobState.QUEUED, JobState.RUNNING]
+    with pytest.raises(LeaseLost):
+        leases[0].check()
+    leases[1].check()
 
 
 def test_previews_are_replaced_and_go_when_the_job_ends(queue: JobQueue) -> None:

@@ -23,7 +23,7 @@ from studio.media_route import media_path
 from studio.media_store import MediaStore
 from studio.server import lifespan
 from studio.store import Store
-from studio.worker import LOCK_NAME, LOG_NAME, _started, run_job, stop_worker
+from studio.worker import LOCK_NAME, LOG_NAME, _started, run_job, stop_workers
 
 PATIENCE_SECONDS = 120
 
@@ -65,7 +65,7 @@ def test_a_job_whose_worker_is_killed_is_taken_up_by_the_next_without_a_page(hom
     async def serve() -> None:
         async with lifespan(None):
             await asyncio.to_thread(wait_for, lambda: queue.get(job.id).state == JobState.RUNNING)
-            os.kill(_started[home].pid, signal.SIGKILL)
+            os.kill(_started[home, ""].pid, signal.SIGKILL)
             await asyncio.to_thread(wait_for, lambda: queue.get(job.id).attempts == 2)
             queue.cancel(job.id)
             await asyncio.to_thread(wait_for, lambda: queue.get(job.id).state == JobState.CANCELLED)
@@ -105,10 +105,10 @@ def test_a_worker_leaves_at_the_next_step_and_by_force_where_there_is_none(home:
     assert process.stdout is not None
     process.stdout.readline()
     process.stdout.close()
-    _started[home] = process
-    stop_worker(home, grace_seconds=0.1)
+    _started[home, ""] = process
+    stop_workers(home, grace_seconds=0.1)
     assert process.returncode == -signal.SIGKILL
-    assert home not in _started
+    assert (home, "") not in _started
 
 
 def test_media_come_in_ranges_and_never_compressed_and_only_to_names_of_this_machine(home: Path) -> None:

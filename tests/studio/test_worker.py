@@ -10,7 +10,7 @@ import pytest
 from filelock import FileLock
 
 from studio.store import Store
-from studio.worker import LOCK_NAME, LOG_NAME, ensure_worker
+from studio.worker import LOCK_NAME, LOG_NAME, ensure_worker, lock_name
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,6 +27,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         def wait(self) -> int:
             return 0
 
+        def poll(self) -> int | None:
+            return None
+
     monkeypatch.setattr("studio.background.subprocess.Popen", Process)
     return noted
 
@@ -37,6 +40,20 @@ def test_a_worker_is_started_apart_from_its_starter_with_a_log(home: Path, start
     assert process["command"][1:] == ["-m", "studio.worker", "--home", str(home), "--preset", "tiny"]
     assert process["start_new_session"]
     assert (home / LOG_NAME).exists()
+
+
+def test_a_worker_that_was_just_started_is_not_started_again(home: Path, started: list[dict[str, Any]]) -> None:
+    assert (ensure_worker(home), ensure_worker(home), len(started)) == (True, False, 1)
+
+
+def test_every_graphics_processor_has_a_worker_of_its_own(
+    home: Path, started: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUDIO_GPUS", "0,2")
+    with FileLock(home / lock_name("0")):
+        assert ensure_worker(home)
+    (process,) = started
+    assert process["command"][-2:] == ["--gpu", "2"]
 
 
 def test_no_worker_is_started_beside_a_running_one(home: Path, started: list[dict[str, Any]]) -> None:
