@@ -1,5 +1,6 @@
 """Answering: the kinds of work that the worker does, with the model and the conversations it keeps open."""
 
+import gc
 import json
 import logging
 from collections import OrderedDict
@@ -41,7 +42,7 @@ class Answerer:
 
     def kinds(self) -> Mapping[str, JobKind]:
         """Return what the worker can do, by the name of the job's kind."""
-        return {"chat": self.chat, "replay": self.replay}
+        return {"chat": self.chat, "replay": self.replay, "load": self.load, "unload": self.unload}
 
     def prepare(self, preset: str) -> None:
         """Load a preset before anybody asks; if that fails, the first request will say why."""
@@ -94,6 +95,19 @@ class Answerer:
             )
         report, part = remake(file, recipe, self._load(preset, lease), media=self._media, listener=lease)
         lease.finish({"report": report.to_dict(), "content": [] if part is None else [part]})
+
+    def load(self, lease: Lease) -> None:
+        """Have the model of `payload["preset"]` ready before it is asked anything."""
+        started = monotonic()
+        self._load(lease.job.payload["preset"], lease)
+        lease.finish({"seconds": monotonic() - started})
+
+    def unload(self, lease: Lease) -> None:
+        """Free the model's memory; whoever asks it next waits until it is loaded again."""
+        self._open.clear()
+        self._models.let_go()
+        gc.collect()
+        lease.finish({})
 
     def _load(self, preset: str, lease: Lease) -> Model:
         if self._models.holds(preset):

@@ -22,11 +22,13 @@ class Model:
 
 def load_model(preset: str, *, device: str | None = None) -> Model:
     """Load a preset, a folder or a hub repository, on its own device if none is given; ValueError says what is missing."""
-    from pipelines.any_to_any import AnyToAnyPipeline
-    from pipelines.checkpoint import hash_folder
     from pipelines.presets import preset_folder
 
-    folder = preset_folder(preset)
+    folder = preset_folder(preset)  # first of all, since a name that leads nowhere should be told at once
+
+    from pipelines.any_to_any import AnyToAnyPipeline
+    from pipelines.checkpoint import hash_folder
+
     pipe = AnyToAnyPipeline.from_pretrained(preset, device=device)
     return Model(pipe, preset, hash_folder(folder), current_environment(device=str(pipe.device)))
 
@@ -35,10 +37,13 @@ LoadModel = Callable[[str], Model]
 
 
 class OneModel:
-    """Keep the model that was last asked for."""
+    """Keep the model that was last asked for; `note` is told its preset, or None, whenever that changes."""
 
-    def __init__(self, load: LoadModel = load_model) -> None:
+    def __init__(
+        self, load: LoadModel = load_model, *, note: Callable[[str | None], None] = lambda preset: None
+    ) -> None:
         self._load = load
+        self._note = note
         self._model: Model | None = None
 
     def holds(self, preset: str) -> bool:
@@ -47,6 +52,12 @@ class OneModel:
     def get(self, preset: str) -> Model:
         """Return the model of a preset; another one is let go first."""
         if self._model is None or self._model.preset != preset:
-            self._model = None
+            self.let_go()
             self._model = self._load(preset)
+            self._note(preset)
         return self._model
+
+    def let_go(self) -> None:
+        """Forget the model; its memory is free once nobody else holds it."""
+        self._model = None
+        self._note(None)

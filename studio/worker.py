@@ -206,18 +206,27 @@ def main() -> None:
     from studio.answer import Answerer
     from studio.creating import Creator
     from studio.finding import Finder
+    from studio.import_job import import_checkpoint
     from studio.lab_job import LabWork
+    from studio.loaded import note_loaded
     from studio.models import OneModel
     from studio.training_plan import check_data
 
     store = Store(studio_home(arguments.home))
-    models = OneModel()
+    models = OneModel(note=note_loaded(store.home))
     answerer = Answerer(store, models=models)
     creator = Creator(store, models=models, replay_reply=answerer.replay)
     finder = Finder(store, preset=arguments.preset)
     work(
         store,
-        {**answerer.kinds(), **creator.kinds(), **finder.kinds(), **LabWork(store).kinds(), "check": check_data},
+        {
+            **answerer.kinds(),
+            **creator.kinds(),
+            **finder.kinds(),
+            **LabWork(store).kinds(),
+            "check": check_data,
+            "import": import_checkpoint,
+        },
         idle_seconds=arguments.idle_seconds,
         prepare=lambda: answerer.prepare(arguments.preset),
         orders=orders,

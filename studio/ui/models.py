@@ -2,15 +2,18 @@
 
 import html
 from collections.abc import Sequence
+from pathlib import Path
 
 import streamlit as st
 
 from pipelines.presets import PRESETS, Preset
+from studio.import_job import imported_models
 from studio.preset_plan import ABOUT
 from studio.preset_state import OURS, CardFigure, PartState, figures_of, memory_of, parts_of
 from studio.presets import DEFAULT_PRESET, HONEST_LABEL
 from studio.ui.frame import (
     NARROW,
+    PageStudio,
     chosen_preset,
     go_to_page,
     page_studio,
@@ -19,6 +22,8 @@ from studio.ui.frame import (
     show_title,
     wake_worker,
 )
+from studio.ui.importing import show_import
+from studio.ui.memory import show_memory, size_of
 from studio.ui.words import N_, _
 
 ROLES = {
@@ -34,21 +39,43 @@ USES = {
     "with conditions": N_("Commercial use: with conditions"),
 }
 
-SMALLEST_GIGABYTES = 5e8  # bytes below this are told in megabytes
-
 
 def show_models() -> None:
     """Show the presets, one of them at a time."""
     set_width(NARROW)
-    wake_worker(page_studio())
+    studio = page_studio()
+    wake_worker(studio)
     show_title(_("Models"), _("Each preset is a whole model. Choose one to see what it is made of, and talk with it."))
+    imported = imported_models(studio.store.home)
     name = st.pills(
-        _("Preset"), list(PRESETS), default=st.query_params.get("preset", _here()), required=True,
+        _("Preset"), [*PRESETS, *imported], default=st.query_params.get("preset", _here()), required=True,
         label_visibility="collapsed", key="shown_preset",
     )  # fmt: skip
-    preset = PRESETS[str(name)]
+    if str(name) in imported:
+        _show_imported(studio, str(name), str(imported[str(name)]))
+    else:
+        _show_preset(studio, PRESETS[str(name)])
+    show_import(studio)
+
+
+def _show_imported(studio: PageStudio, name: str, folder: str) -> None:
+    """Show a model that was imported: where it lies, and what can be done with it."""
+    st.html(f'<div class="studio-title" translate="no"><h2>{html.escape(name)}</h2></div>')
+    show_text(_("Imported. What it is made of and under which licences stands in its model card."), kind="note")
+    card = Path(folder) / "README.md"
+    if card.is_file():
+        with st.expander(_("Model card"), icon=":material/description:"):
+            st.code(card.read_text(encoding="utf-8"), language=None, wrap_lines=True)
+    if st.button(_("Talk with it"), key="talk", type="primary", icon=":material/chat_bubble:"):
+        st.session_state.preset = folder
+        go_to_page("chat")
+    show_memory(studio, folder, is_whole=True)
+
+
+def _show_preset(studio: PageStudio, preset: Preset) -> None:
     parts = _parts(preset.name)
     _show_summary(preset, parts)
+    show_memory(studio, preset.name, is_whole=all(part.is_here for part in parts))
     _show_parts(parts)
     figures = figures_of(preset)
     if figures:
@@ -74,13 +101,13 @@ def _show_summary(preset: Preset, parts: list[PartState]) -> None:
         _("Licence: {licence}").format(licence=preset.licence),
         _(USES[preset.commercial_use]),
         _("{millions:,.0f} million parameters").format(millions=num_parameters / 1e6),
-        _("Memory: {memory}").format(memory=ABOUT + _bytes(memory_of(preset))),
+        _("Memory: {memory}").format(memory=ABOUT + size_of(memory_of(preset))),
     ]
     st.html('<div class="studio-chips">' + "".join(f"<span>{html.escape(chip)}</span>" for chip in chips) + "</div>")
     if preset.name == DEFAULT_PRESET:
         show_text(_(HONEST_LABEL), kind="note")
     if missing:
-        size = _bytes(sum(part.num_bytes for part in missing))
+        size = size_of(sum(part.num_bytes for part in missing))
         words = _(
             "Not on this machine yet: {count} of its {of} parts, {size} to fetch. "
             "`studio presets show {name} --plan` names the files."
@@ -106,7 +133,7 @@ def _show_parts(parts: list[PartState]) -> None:
             html.escape(part.title),
             _(ROLES[part.role]),
             f"{part.num_parameters / 1e6:,.1f} M",
-            _bytes(part.num_bytes),
+            size_of(part.num_bytes),
             html.escape(part.licence),
             _("here") if part.is_here else f"{part.num_here}/{part.num_files}",
         )
@@ -127,11 +154,6 @@ def _show_figures(figures: list[CardFigure]) -> None:
         for one in figures
     ]
     st.html(table((_("Asked"), "", _("Right"), _("Wanted"), _("Samples")), rows))
-
-
-def _bytes(count: int) -> str:
-    """Write a number of bytes for a person."""
-    return f"{count / 1e9:.1f} GB" if count >= SMALLEST_GIGABYTES else f"{count / 1e6:.1f} MB"
 
 
 def _bar(one: CardFigure) -> str:

@@ -12,7 +12,8 @@ from studio.ui.catalogue import read_catalogue, translations
 from studio.ui.words import LOCALES
 
 CATALOGUES = sorted(LOCALES.glob("*.po"))
-NAMES = "Multimodal Studio Apache VAE BigGAN StyleGAN studio library add FOLDER"  # that things have in every language
+# What things are called in every language.
+NAMES = "Multimodal Studio Apache VAE BigGAN StyleGAN NExT GPT ImageBind none studio library add FOLDER"
 PLACEHOLDER = re.compile(r"\{\w*[^}]*\}")
 
 
