@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-START_SECONDS = 120
+START_SECONDS = 300
 
 
 def free_port() -> int:
@@ -44,7 +44,7 @@ def serving(home: Path, *options: str, command: tuple[str, ...] | None = None, *
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
-        server.wait(60)
+        server.wait(120)
 
 
 def _wait_for(url: str, server: "subprocess.Popen[bytes]") -> None:

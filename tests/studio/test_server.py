@@ -25,7 +25,13 @@ from studio.server import lifespan
 from studio.store import Store
 from studio.worker import LOCK_NAME, LOG_NAME, _started, run_job, stop_workers
 
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
+
+
+@pytest.fixture(autouse=True)
+def _no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that has no model to load is there sooner, and can do what needs none."""
+    monkeypatch.setenv("STUDIO_PRESET", "none")
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
