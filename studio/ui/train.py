@@ -20,17 +20,12 @@ from studio.ui.frame import (
     show_title,
     wake_worker,
 )
-from studio.ui.training import STAGE_NAMES, show_run
-from studio.ui.words import N_, _
+from studio.ui.run_comparison import COMPARE, show_comparison
+from studio.ui.training import STAGE_NAMES, STATE_NAMES, show_run
+from studio.ui.words import _
 from studio.ui.work import follow_job, job_in_address, show_failure, start
 
 STEPS = {"align-inputs": 2500, "align-outputs": 2500, "instruct": 2000, "vae": 4000, "biggan": 4000, "stylegan": 4000}
-STATE_NAMES = {
-    RunState.RUNNING: N_("running"),
-    RunState.FINISHED: N_("finished"),
-    RunState.STOPPED: N_("stopped"),
-    RunState.FAILED: N_("failed"),
-}
 STATE_ICONS = {
     RunState.RUNNING: ":material/directions_run:",
     RunState.FINISHED: ":material/check_circle:",
@@ -47,6 +42,9 @@ def show_train() -> None:
     runs = Runs(studio.store.home)
     if "run" in st.query_params:
         show_run(runs, st.query_params["run"])
+        return
+    if COMPARE in st.query_params:
+        show_comparison(runs)
         return
     show_title(
         _("Train"), _("Teach the model new senses. Only its small projections are trained; all else stays as it is.")
@@ -160,6 +158,12 @@ def _show_earlier(runs: Runs) -> None:
                 words, key=f"run-{run.id}", icon=STATE_ICONS[state], type="tertiary", width="stretch",
                 on_click=_open, args=(run,),
             )  # fmt: skip
+    if len(earlier) > 1:
+        st.button(_("Compare trainings"), key="compare-runs", icon=":material/compare_arrows:", on_click=_compare)
+
+
+def _compare() -> None:
+    st.query_params[COMPARE] = ""
 
 
 def _open(run: Run) -> None:

@@ -22,6 +22,12 @@ STAGE_NAMES = {
     "biggan": N_("A BigGAN, to compare with"),
     "stylegan": N_("A StyleGAN2, to compare with"),
 }
+STATE_NAMES = {
+    RunState.RUNNING: N_("running"),
+    RunState.FINISHED: N_("finished"),
+    RunState.STOPPED: N_("stopped"),
+    RunState.FAILED: N_("failed"),
+}
 POLL_SECONDS = 1.0
 MAX_POINTS = 400
 MAX_EXAMPLES = 8
@@ -108,21 +114,30 @@ def _show_actions(runs: Runs, run: Run, state: RunState) -> None:
 
 
 def _show_losses(log: RunLog) -> None:
-    names = [name for name in log.rows[-1] if name not in ("step", "grad_norm")]
+    names = curve_names(log)
     chosen = st.pills(
         _("Curves"), names, selection_mode="multi", default=names[:1], label_visibility="collapsed", key="curves"
     )
-    every = max(1, len(log.rows) // MAX_POINTS)
-    rows = log.rows[::every]
+    rows = thin(log.rows)
     if chosen:
         curves = {"step": [row["step"] for row in rows]} | {
-            n: _smooth([row.get(n, 0.0) for row in rows]) for n in chosen
+            n: smooth([row.get(n, 0.0) for row in rows]) for n in chosen
         }
         st.line_chart(curves, x="step", y=list(chosen), x_label=_("Steps"), y_label="", height=280)
     show_text(" · ".join(f"{name} {log.rows[-1][name]:.4g}" for name in names), kind="note")
 
 
-def _smooth(values: Sequence[float]) -> list[float]:
+def curve_names(log: RunLog) -> list[str]:
+    """Return what a training wrote down at each logged step."""
+    return [name for name in log.rows[-1] if name not in ("step", "grad_norm")] if log.rows else []
+
+
+def thin(rows: Sequence[Mapping[str, float]]) -> Sequence[Mapping[str, float]]:
+    """Return evenly chosen rows of a long log, as many as a chart tells apart."""
+    return rows[:: max(1, len(rows) // MAX_POINTS)]
+
+
+def smooth(values: Sequence[float]) -> list[float]:
     """Return a moving average that forgets a tenth with every value."""
     smoothed: list[float] = []
     for value in values:

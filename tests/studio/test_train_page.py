@@ -125,3 +125,37 @@ def test_an_unknown_training_is_told(home: Path) -> None:
     page.run()
     assert not page.exception
     assert "not known here" in page.warning[0].value
+
+
+def test_trainings_are_compared_in_one_chart_and_one_table(home: Path) -> None:
+    runs = Runs(home)
+    first, second = (runs.start("vae", {"steps": "100", "seed": seed}) for seed in ("3", "4"))
+    log(first, 10, 20)
+    log(second, 10, 20, 30)
+    page = open_page("train").run()
+    page.button(key="compare-runs").click().run()
+    assert not page.exception
+    assert set(page.multiselect(key="compared").value) == {first.id, second.id}
+    assert len(page.get("arrow_vega_lite_chart")) + len(page.get("vega_lite_chart")) == 1
+    shown = html_of(page)
+    assert "<td>--steps</td><td>100</td><td>100</td>" in shown
+    assert "<b>3</b>" in shown and "<b>4</b>" in shown
+    assert "<b>0.03333</b>" in shown
+    page.button_group(key="curve").set_value("aid").run()
+    assert not page.exception
+    page.multiselect(key="compared").set_value([]).run()
+    assert not page.exception
+    assert "two trainings or more" in html_of(page)
+    page.button(key="back").click().run()
+    assert page.button(key="start")
+
+
+def test_trainings_that_wrote_nothing_down_yet_say_so(home: Path) -> None:
+    runs = Runs(home)
+    for _ in range(2):
+        runs.start("vae", {"steps": "100"})
+    page = open_page("train")
+    page.query_params["compare"] = ""
+    page.run()
+    assert not page.exception
+    assert "None of these has written down a loss yet" in html_of(page)
