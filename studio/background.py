@@ -1,5 +1,6 @@
-"""Start a module of ours as a process that outlives whoever started it."""
+"""Start a module of ours as a process that outlives whoever started it, or in the place of this one."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -21,3 +22,9 @@ def start_apart(module: str, *arguments: str, log: Path) -> "subprocess.Popen[by
         )
     threading.Thread(target=process.wait, name=f"{module}'s end", daemon=True).start()
     return process
+
+
+def become(command: list[str], environment: dict[str, str]) -> None:
+    """Let a command take this process over: it gets every signal, and its exit status is ours."""
+    sys.stdout.flush()
+    os.execve(command[0], command, environment)

@@ -10,13 +10,13 @@ from typing import Annotated, ParamSpec, TypeVar
 
 import typer
 
-from studio import importing, lab_commands, library_commands, queue_commands, search_commands
+from studio import importing, lab_commands, library_commands, queue_commands, search_commands, serving
+from studio.background import become
 from studio.errors import Cancelled, StudioError
 from studio.options import OUTPUTS, DecodeChoice, ReplyOptions, draw_seed
 from studio.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[1]
-LOOPBACK = "127.0.0.1"
 STOPPED = 130  # what a shell calls a command that Ctrl-C ended
 PASS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
@@ -218,41 +218,11 @@ app.command("search", help=search_commands.HELP)(_helpful(search_commands.search
 import_app.command("nextgpt")(_helpful(importing.import_nextgpt))
 
 
-@app.command()
-@_helpful
-def serve(
-    port: Annotated[int, typer.Option(help="The port of the page.", min=1, max=65535)] = 8501,
-    gpu: Annotated[
-        list[int] | None, typer.Option(help="Have a worker on this graphics processor. May be repeated.", min=0)
-    ] = None,
-    preset: Preset = "tiny",
-    home: Home = None,
-) -> None:
-    """Open the studio as a web page, for this machine alone."""
-    from studio.home import HOME_VARIABLE, studio_home
-    from studio.presets import PRESET_VARIABLE, preset_name
-    from studio.worker import GPUS_VARIABLE
-
-    page = ROOT / "app.py"
-    if not page.is_file():
-        raise StudioError(f"The page {page} is missing. Run the studio from its source folder (pip install -e .).")
-    Terminal().out.print(f"The studio is at http://{LOOPBACK}:{port} (Ctrl-C ends it).")
-    command = [sys.executable, "-m", "streamlit", "run", str(page)]
-    command += ["--server.address", LOOPBACK, "--server.port", str(port), "--server.headless", "true"]
-    settings = {HOME_VARIABLE: str(studio_home(home)), PRESET_VARIABLE: preset_name(preset)}
-    if gpu:
-        settings[GPUS_VARIABLE] = ",".join(map(str, sorted(set(gpu))))
-    os.chdir(ROOT)
-    _become(command, os.environ | settings)
+app.command()(_helpful(serving.serve))
+app.command()(_helpful(serving.password))
 
 
 def _run_module(module: str, arguments: list[str]) -> None:
     """Run one of training's modules from the person's folder, in the place of this process."""
     search_path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    _become([sys.executable, "-m", module, *arguments], os.environ | {"PYTHONPATH": search_path})
-
-
-def _become(command: list[str], environment: dict[str, str]) -> None:
-    """Let a command take this process over: it gets every signal, and its exit status is ours."""
-    sys.stdout.flush()
-    os.execve(command[0], command, environment)
+    become([sys.executable, "-m", module, *arguments], os.environ | {"PYTHONPATH": search_path})

@@ -14,7 +14,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 from streamlit import config
 
-from studio.home import studio_home
+from studio.access import Guesses, refuse_open_door
+from studio.doorkeeper import sessions
+from studio.gate import PERSON, Gate, gate_routes
+from studio.home import home_of, homes_of_people, studio_home
 from studio.jobs import JobQueue
 from studio.media_route import media_routes
 from studio.media_store import MediaStore
@@ -27,11 +30,14 @@ LOOK_SECONDS = 2.0
 
 @asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
-    """Have a worker from the server's start to its end; work that waits finds one even while no page is open."""
+    """Have a worker from the server's start to its end; work that waits finds one even while no page is open.
+
+    Raises StudioError where everybody on the network could come in unasked.
+    """
+    refuse_open_door(config.get_option("server.address") or "", sessions().access)
     home, preset = studio_home(), page_preset()
-    store = await asyncio.to_thread(Store, home)
     await asyncio.to_thread(ensure_worker, home, preset=preset)
-    watching = asyncio.create_task(_replace_worker(JobQueue(store), preset), name="the worker's watch")
+    watching = asyncio.create_task(_replace_worker(home, preset), name="the worker's watch")
     try:
         yield {}
     finally:
@@ -39,17 +45,16 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
         with suppress(asyncio.CancelledError):
             await watching
         await asyncio.to_thread(stop_workers, home)
-        store.close()
 
 
 def routes() -> list[Route]:
     """Return what the server answers besides Streamlit's own addresses."""
-    return media_routes(_media_of)
+    return [*gate_routes(sessions, Guesses()), *media_routes(_media_of)]
 
 
 def middleware() -> list[Middleware]:
     """Return what every request passes first."""
-    return [Middleware(_only_allowed_hosts)]
+    return [Middleware(_only_allowed_hosts), Middleware(Gate, sessions=sessions)]
 
 
 def _only_allowed_hosts(app: ASGIApp) -> TrustedHostMiddleware:
@@ -62,18 +67,21 @@ def _only_allowed_hosts(app: ASGIApp) -> TrustedHostMiddleware:
 
 
 def _media_of(request: Request) -> MediaStore:
-    return _media(studio_home())
+    return MediaStore(_store(home_of(request.scope[PERSON], studio_home())))
 
 
 @cache
-def _media(home: Path) -> MediaStore:
-    return MediaStore(Store(home))
+def _store(home: Path) -> Store:
+    return Store(home)
 
 
-async def _replace_worker(queue: JobQueue, preset: str) -> None:
+async def _replace_worker(home: Path, preset: str) -> None:
     """Start another worker where there is work and none; one that had nothing to do may rest until a page wakes it."""
-    home: Path = queue.store.home
     while True:
         await asyncio.sleep(LOOK_SECONDS)
-        if await asyncio.to_thread(queue.has_work):
+        if await asyncio.to_thread(_has_work, home):
             await asyncio.to_thread(ensure_worker, home, preset=preset)
+
+
+def _has_work(home: Path) -> bool:
+    return any(JobQueue(_store(one)).has_work() for one in (home, *homes_of_people(home)))

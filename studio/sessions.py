@@ -40,7 +40,7 @@ class Sessions:
         found = self._read("media", token, MEDIA_SECONDS)
         return found if isinstance(found, str) else None
 
-    def _signer(self, purpose: str) -> "URLSafeTimedSerializer[str]":
+    def _signer(self, purpose: str) -> URLSafeTimedSerializer:
         return URLSafeTimedSerializer(self.key, salt=f"studio-{purpose}", serializer=json)
 
     def _read(self, purpose: str, token: str, seconds: int) -> object:

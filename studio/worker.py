@@ -7,7 +7,9 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -15,13 +17,14 @@ from filelock import FileLock, Timeout
 
 from studio.background import start_apart
 from studio.errors import Cancelled, StudioError
-from studio.home import studio_home
+from studio.home import homes_of_people, root_home, studio_home
 from studio.jobs import JobQueue, Lease, LeaseLost, Leaving
 from studio.media_store import MediaStore
 from studio.store import Store
 
 LOCK_NAME = "worker.lock"
 LOG_NAME = "worker.log"
+LOOK_FOR_DESKS_SECONDS = 1.0
 GPUS_VARIABLE = "STUDIO_GPUS"
 IDLE_SECONDS = 300.0
 POLL_SECONDS = 0.05
@@ -39,8 +42,9 @@ _started: dict[tuple[Path, str], "subprocess.Popen[bytes]"] = {}
 def ensure_worker(home: Path, *, preset: str = "tiny") -> bool:
     """Start the workers of this home that do not run, one for each graphics processor named by STUDIO_GPUS, else one in all.
 
-    Return whether any was started.
+    The home may be that of one of several people: the worker is everybody's. Return whether any was started.
     """
+    home = root_home(home)
     started = [_ensure(home, name, preset) for name in worker_names()]
     return any(started)
 
@@ -103,6 +107,14 @@ class Orders:
             raise SystemExit(0)
 
 
+@dataclass(frozen=True)
+class Desk:
+    """A database with a queue, and what can be done for it; everybody who shares a studio has one."""
+
+    store: Store
+    kinds: Mapping[str, JobKind]
+
+
 def work(
     store: Store,
     kinds: Mapping[str, JobKind],
@@ -111,32 +123,71 @@ def work(
     prepare: Callable[[], None] = lambda: None,
     orders: Orders | None = None,
     name: str = "",
+    others: Callable[[], Iterable[Desk]] = lambda: (),
 ) -> None:
     """Run jobs until none came for `idle_seconds`; return at once when another worker holds this home's lock.
 
     `prepare` runs first, under the lock. Holding the lock proves that whoever ran a job before is gone, so its jobs
-    return to the queue without waiting for their leases.
+    return to the queue without waiting for their leases. `others` are looked for again and again; between the desks it goes
+    by turns, so that nobody waits for all that somebody else has asked for.
     """
     orders = orders or Orders()
     try:
         with FileLock(store.home / lock_name(name)).acquire(timeout=LOCK_PATIENCE_SECONDS):
-            queue = JobQueue(store, is_leaving=lambda: orders.is_told_to_leave, worker=name)
-            queue.reclaim(worker_is_gone=True)
-            queue.forget_old_events()
-            MediaStore(store).forget_old_uploads()
+            desks = _Desks(Desk(store, kinds), others, orders, name)
             prepare()
             idle_since = time.monotonic()
             while time.monotonic() - idle_since < idle_seconds and not orders.is_told_to_leave:
                 orders.is_busy = True
-                lease = queue.claim()
-                if lease is not None:
-                    run_job(lease, kinds)
+                found = desks.claim()
+                if found is not None:
+                    run_job(*found)
                     idle_since = time.monotonic()
                 orders.is_busy = False
-                if lease is None and not orders.is_told_to_leave:
+                if found is None and not orders.is_told_to_leave:
                     time.sleep(POLL_SECONDS)
     except Timeout:
         logger.info("Another worker is running; nothing to do.")
+
+
+class _Desks:
+    """The desks in the order of their turns."""
+
+    def __init__(self, first: Desk, others: Callable[[], Iterable[Desk]], orders: Orders, name: str) -> None:
+        self._others = others
+        self._orders = orders
+        self._name = name
+        self._turns: deque[tuple[JobQueue, Mapping[str, JobKind]]] = deque()
+        self._known: set[Path] = set()
+        self._looked = time.monotonic()
+        self._open(first)
+        self._look()
+
+    def claim(self) -> tuple[Lease, Mapping[str, JobKind]] | None:
+        """Take a job from the next desk that has one."""
+        if time.monotonic() - self._looked > LOOK_FOR_DESKS_SECONDS:
+            self._look()
+        for _ in range(len(self._turns)):
+            queue, kinds = self._turns[0]
+            self._turns.rotate(-1)
+            lease = queue.claim()
+            if lease is not None:
+                return lease, kinds
+        return None
+
+    def _look(self) -> None:
+        self._looked = time.monotonic()
+        for desk in self._others():
+            if desk.store.home not in self._known:
+                self._open(desk)
+
+    def _open(self, desk: Desk) -> None:
+        self._known.add(desk.store.home)
+        queue = JobQueue(desk.store, is_leaving=lambda: self._orders.is_told_to_leave, worker=self._name)
+        queue.reclaim(worker_is_gone=True)
+        queue.forget_old_events()
+        MediaStore(desk.store).forget_old_uploads()
+        self._turns.append((queue, desk.kinds))
 
 
 def run_job(lease: Lease, kinds: Mapping[str, JobKind]) -> None:
@@ -212,25 +263,40 @@ def main() -> None:
     from studio.models import OneModel
     from studio.training_plan import check_data
 
-    store = Store(studio_home(arguments.home))
-    models = OneModel(note=note_loaded(store.home))
-    answerer = Answerer(store, models=models)
-    creator = Creator(store, models=models, replay_reply=answerer.replay)
-    finder = Finder(store, preset=arguments.preset)
-    work(
-        store,
-        {
+    home = studio_home(arguments.home)
+    models = OneModel(note=note_loaded(home))
+
+    def desk(one: Path) -> Desk:
+        store = Store(one)
+        answerer = Answerer(store, models=models)
+        creator = Creator(store, models=models, replay_reply=answerer.replay)
+        kinds = {
             **answerer.kinds(),
             **creator.kinds(),
-            **finder.kinds(),
+            **Finder(store, preset=arguments.preset).kinds(),
             **LabWork(store).kinds(),
             "check": check_data,
             "import": import_checkpoint,
-        },
+        }
+        return Desk(store, kinds)
+
+    desks: dict[Path, Desk] = {}
+
+    def others() -> Iterable[Desk]:
+        for one in homes_of_people(home):
+            if one not in desks:
+                desks[one] = desk(one)
+            yield desks[one]
+
+    first = desk(home)
+    work(
+        first.store,
+        first.kinds,
         idle_seconds=arguments.idle_seconds,
-        prepare=lambda: answerer.prepare(arguments.preset),
+        prepare=lambda: Answerer(first.store, models=models).prepare(arguments.preset),
         orders=orders,
         name=arguments.gpu,
+        others=others,
     )
 
 

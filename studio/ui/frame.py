@@ -9,13 +9,14 @@ from time import monotonic
 import streamlit as st
 
 from studio.history import History
-from studio.home import studio_home
+from studio.home import home_of, studio_home
 from studio.jobs import JobQueue
 from studio.library import Library
 from studio.media_store import MediaStore
 from studio.plain_text import printable
 from studio.presets import page_preset
 from studio.store import Store
+from studio.ui.person import person
 from studio.worker import ensure_worker
 
 ICON = Path(__file__).with_name("icon.svg")
@@ -55,8 +56,8 @@ class PageStudio:
 
 
 def page_studio() -> PageStudio:
-    """Open the studio named by STUDIO_HOME, once for all sessions of the server."""
-    return _open(str(studio_home()))
+    """Open the things of whoever looks, in the studio named by STUDIO_HOME; once for all their visits."""
+    return _open(str(home_of(person(), studio_home())))
 
 
 @st.cache_resource(show_spinner=False)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from studio.home import root_home
 from studio.jobs import JobState
 from studio.loaded import LoadedModel, loaded_model
 from studio.ui.frame import PageStudio, show_text
@@ -22,7 +23,7 @@ def show_memory(studio: PageStudio, preset: str, *, is_whole: bool) -> None:
         return
     if job is not None and job.state == JobState.FAILED:
         show_failure(studio, job)
-    held = loaded_model(studio.store.home)
+    held = loaded_model(root_home(studio.store.home))
     with st.container(key="memory", horizontal=True, vertical_alignment="center", gap="small"):
         if held is not None and held.preset == preset:
             st.button(

@@ -12,6 +12,7 @@ from studio.jobs import Job, JobState
 from studio.live import LiveMedia, LiveReply, LiveText
 from studio.media_route import media_path
 from studio.ui.frame import PageStudio, show_text
+from studio.ui.person import media_key
 from studio.ui.words import N_, _
 
 MEDIA_WIDTH = 320
@@ -77,7 +78,7 @@ def _source(studio: PageStudio, media: str) -> str:
     """Return where the browser fetches a file of the store, in the parts that it wants; without a browser, the file."""
     path = studio.media.path(media)
     page = urlsplit(st.context.url or "")
-    return f"{page.scheme}://{page.netloc}{media_path(media)}" if page.netloc else str(path)
+    return f"{page.scheme}://{page.netloc}{media_path(media)}{media_key()}" if page.netloc else str(path)
 
 
 def show_live(studio: PageStudio, reply: LiveReply, *, job: Job, width: int = MEDIA_WIDTH) -> None:

@@ -9,13 +9,15 @@ from studio.ui.frame import MARK, page_studio
 from studio.ui.lab import show_lab
 from studio.ui.library import show_library
 from studio.ui.models import show_models
+from studio.ui.person import person, show_way_out
 from studio.ui.train import show_train
 from studio.ui.words import _
 from studio.ui.work import show_queue
 
 
 def choose_page() -> StreamlitPage:
-    """Show the way to every page in the side bar; return the one that the address names."""
+    """Show the way to every page in the side bar; return the one that the address names. Nothing is shown to strangers."""
+    person()
     pages = [
         st.Page(show_chat, title=_("Chat"), icon=":material/chat_bubble:", url_path="chat", default=True),
         st.Page(show_create, title=_("Create"), icon=":material/auto_awesome:", url_path="create"),
@@ -32,4 +34,5 @@ def choose_page() -> StreamlitPage:
             for page in pages:
                 st.page_link(page, width="stretch")
         show_queue(page_studio())
+        show_way_out()
     return chosen

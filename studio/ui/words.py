@@ -18,12 +18,23 @@ def language() -> str:
 
 def _(message: str) -> str:
     """Return a message in the reader's language."""
-    return _translations(language().partition("-")[0].lower()).gettext(message)
+    return in_language(message, language())
+
+
+def in_language(message: str, name: str) -> str:
+    """Return a message in a language named as "zh-CN"; any name may come from outside."""
+    short = name.partition("-")[0].lower()
+    return _translations(short if short in _languages() else "en").gettext(message)
 
 
 def N_(message: str) -> str:
     """Mark a message that is translated where it is shown."""
     return message
+
+
+@cache
+def _languages() -> frozenset[str]:
+    return frozenset(path.stem.partition("_")[0].lower() for path in LOCALES.glob("*.po"))
 
 
 @cache

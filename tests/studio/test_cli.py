@@ -49,7 +49,7 @@ def run(store: Store, models: OneModel, monkeypatch: pytest.MonkeyPatch, tmp_pat
 def becomes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[Sequence[str], Mapping[str, str]]]]:
     """Note the command that would take the process over."""
     noted: list[tuple[Sequence[str], Mapping[str, str]]] = []
-    monkeypatch.setattr("studio.cli._become", lambda command, environment: noted.append((command, environment)))
+    monkeypatch.setattr("studio.cli.become", lambda command, environment: noted.append((command, environment)))
     folder = Path.cwd()
     yield noted
     os.chdir(folder)
@@ -196,16 +196,6 @@ def test_training_runs_as_a_process_with_its_own_options(
     options = list(words[1 if words[0] == "evaluate" else 2 :])
     assert list(command) == [sys.executable, "-m", module, *options]
     assert str(ROOT) in environment["PYTHONPATH"].split(os.pathsep)
-
-
-def test_serving_binds_to_this_machine_alone(
-    run: Callable[..., Result], becomes: list[tuple[Sequence[str], Mapping[str, str]]], home: Path
-) -> None:
-    shown = run("serve", "--port", "8765")
-    assert "http://127.0.0.1:8765" in shown.stdout
-    ((command, environment),) = becomes
-    assert command[command.index("--server.address") + 1] == "127.0.0.1"
-    assert environment["STUDIO_HOME"] == str(home)
 
 
 @pytest.mark.parametrize(("error", "status"), [(StudioError("Do this."), 1), (Cancelled(), 130)])

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from studio.home import home_of
+from studio.jobs import JobQueue, Lease
 from studio.store import Store
-from studio.worker import LOCK_NAME, LOG_NAME, ensure_worker, lock_name
+from studio.worker import LOCK_NAME, LOG_NAME, Desk, JobKind, ensure_worker, lock_name, work
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -84,3 +86,33 @@ def test_many_may_open_a_new_home_at_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_people_who_share_a_worker_take_turns_and_keep_to_themselves(home: Path) -> None:
+    desks: dict[str, Store] = {name: Store(home_of(name, home)) for name in ("", "anna", "ben")}
+    done: list[str] = []
+
+    def count(name: str) -> JobKind:
+        def run(lease: Lease) -> None:
+            done.append(name)
+            lease.finish({"by": name})
+
+        return run
+
+    for name in ("anna", "anna", "anna", "ben", ""):
+        JobQueue(desks[name]).submit("count", {})
+    work(
+        desks[""],
+        {"count": count("")},
+        idle_seconds=0.1,
+        others=lambda: [Desk(desks[name], {"count": count(name)}) for name in ("anna", "ben")],
+    )
+    assert sorted(done[:3]) == ["", "anna", "ben"] and done[3:] == ["anna", "anna"]
+
+
+def test_the_worker_of_one_of_several_people_is_everybodys(home: Path, started: list[dict[str, Any]]) -> None:
+    assert ensure_worker(home_of("anna", home))
+    (process,) = started
+    assert str(home) in process["command"]
+    with FileLock(home / LOCK_NAME):
+        assert not ensure_worker(home_of("ben", home))
