@@ -1,0 +1,246 @@
+"""What has gone wrong in programs like this one, seen from its pages: each hazard with the tests that hold it."""
+
+import ast
+import http.client
+import io
+import socket
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import torch
+from serving import serving
+from streamlit.testing.v1 import AppTest
+from studio_pages import ROOT, html_of, open_page
+
+from encoders.files import MediaError, read_media
+from encoders.media import Image
+from studio.ask import Upload, ask
+from studio.errors import StudioError
+from studio.finding import read_page_query
+from studio.gallery import packed
+from studio.history import History
+from studio.home import home_of
+from studio.jobs import JobQueue
+from studio.library import Library
+from studio.media_route import media_path
+from studio.media_store import MediaStore
+from studio.options import ReplyOptions
+from studio.search_query import File
+from studio.store import Store
+from studio.transcript import to_markdown
+from studio.ui.frame import FILE_TYPES
+
+HELD = {
+    "control tokens typed as text": (
+        "pipelines/test_conversation_inputs.py::test_control_tokens_in_any_text_input_fire_nothing",
+        "pipelines/test_text.py::test_text_that_spells_control_tokens_is_kept_to_the_letter",
+        "studio/test_chat_page.py::test_what_anybody_says_is_shown_as_it_is",
+    ),
+    "path traversal in gallery, download, delete, export": (
+        "studio/test_media_route.py::test_what_is_not_an_id_of_the_store_is_not_found",
+        "studio/test_media_route.py::test_a_file_is_kept_by_a_name_that_is_only_a_name",
+        "studio/test_media_store.py::test_a_name_from_outside_reaches_no_file",
+        "studio/test_media_store.py::test_discarding_with_a_name_from_outside_removes_nothing",
+        "studio/test_runs.py::test_names_from_outside_reach_no_other_folder",
+        "studio/test_hazards.py::test_an_address_from_outside_opens_nothing_and_deletes_nothing",
+        "studio/test_hazards.py::test_an_archive_holds_plain_names_alone",
+    ),
+    "stored XSS through uploaded SVG or HTML": (
+        "studio/test_hazards.py::test_markup_is_never_media_whatever_it_is_called",
+        "studio/test_media_route.py::test_a_file_of_the_persons_own_whose_type_is_unknown_is_only_ever_downloaded",
+        "studio/test_media_route.py::test_a_whole_file_comes_with_its_type_its_hash_and_no_leave_to_guess",
+        "studio/test_chat_page.py::test_a_conversation_is_kept_as_a_page_and_as_markdown",
+    ),
+    "SSRF by media URL": ("studio/test_hazards.py::test_an_address_in_what_is_said_or_sought_is_only_words",),
+    "limits enforced after decoding": (
+        "encoders/test_files.py::test_ceilings_are_read_from_the_header_before_decoding",
+        "studio/test_media_store.py::test_an_upload_beyond_the_limit_is_refused_and_leaves_nothing",
+        "studio/test_gate.py::test_a_form_without_end_is_not_read",
+    ),
+    "native decoder crash or hang": (
+        "encoders/test_sandbox.py::test_the_caller_outlives_a_segfault_and_the_next_call_works",
+        "encoders/test_sandbox.py::test_a_hang_ends_at_its_wall_limit",
+    ),
+    "error text leaks addresses or paths": (
+        "encoders/test_files.py::test_an_error_names_the_file_and_never_its_folder",
+        "studio/test_jobs.py::test_an_error_becomes_a_message_of_our_own",
+        "studio/test_chat_page.py::test_the_server_listens_to_this_machine_alone_and_tells_no_details",
+    ),
+    "another user's objects by id": (
+        "studio/test_gate.py::test_the_media_of_another_are_not_found_by_their_id",
+        "studio/test_serving.py::test_a_served_studio_shows_everybody_their_own_media_alone",
+        "studio/test_hazards.py::test_what_is_anothers_is_not_found_on_any_page",
+    ),
+    "cross-site requests, DNS rebinding": (
+        "studio/test_server.py::test_media_come_in_ranges_and_never_compressed_and_only_to_names_of_this_machine",
+        "studio/test_gate.py::test_another_site_can_sign_nobody_in",
+        "studio/test_gate.py::test_on_this_machine_nobody_is_asked_and_from_outside_everybody_is_refused",
+        "studio/test_hazards.py::test_the_page_of_another_site_can_neither_talk_nor_read",
+    ),
+    "cancel that still decodes, memory that stays": (
+        "pipelines/test_conversation.py::test_memory_stays_flat_over_many_cancels",
+        "pipelines/test_placement.py::test_memory_stays_flat_over_cancels",
+        "studio/test_jobs.py::test_cancelling_ends_a_waiting_job_at_once_and_a_running_one_at_its_next_step",
+    ),
+    "jobs lost at restart": (
+        "studio/test_jobs.py::test_a_job_whose_worker_is_killed_runs_again_exactly_once",
+        "studio/test_server.py::test_a_job_whose_worker_is_killed_is_taken_up_by_the_next_without_a_page",
+        "studio/test_server.py::test_a_job_that_a_leaving_worker_gives_back_counts_as_not_begun",
+    ),
+    "a refreshed page loses the running training": (
+        "studio/test_runs.py::test_a_training_is_watched_stopped_and_resumed_by_anybody",
+        "studio/test_train_page.py::test_a_running_training_shows_its_losses_and_examples_and_is_stopped",
+        "studio/test_chat_page.py::test_a_refreshed_page_comes_back_to_a_reply_under_way",
+    ),
+}
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+HTML = b"<!doctype html><script>alert(1)</script>"
+
+
+@pytest.mark.parametrize("hazard", HELD)
+def test_the_tests_that_hold_a_hazard_are_there(hazard: str) -> None:
+    for test in HELD[hazard]:
+        path, _, name = test.partition("::")
+        names = {
+            node.name
+            for node in ast.walk(ast.parse((ROOT / "tests" / path).read_text()))
+            if isinstance(node, ast.FunctionDef)
+        }
+        assert name in names, test
+
+
+@pytest.fixture(autouse=True)
+def _no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in ("frame", "work"):
+        monkeypatch.setattr(f"studio.ui.{place}.ensure_worker", lambda home, *, preset: True)
+
+
+def put(home: Path, shade: float = 0.0) -> str:
+    """Put a picture into the store of a home."""
+    return MediaStore(Store(home)).add(Image(torch.full((3, 8, 8), shade)))[0].id
+
+
+@pytest.mark.parametrize("content", [SVG, HTML, b"\xef\xbb\xbf" + SVG, b"GIF89a" + HTML, b"\x89PNG\r\n\x1a\n" + HTML])
+@pytest.mark.parametrize("name", ["picture.svg", "picture.png", "page.html", "sound.wav"])
+def test_markup_is_never_media_whatever_it_is_called(tmp_path: Path, content: bytes, name: str) -> None:
+    file = tmp_path / name
+    file.write_bytes(content)
+    with pytest.raises(MediaError):
+        read_media(file)
+    assert not {"svg", "html", "htm", "xml"} & set(FILE_TYPES)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://169.254.169.254/latest/x.png", "file:///etc/passwd", "//evil.example/x.mp4"]
+)
+def test_an_address_in_what_is_said_or_sought_is_only_words(
+    store: Store, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise AssertionError("somebody went to the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    conversation = History(store).create("tiny")
+    job = ask(store, conversation=conversation.id, text=f"describe {address}", options=ReplyOptions(seed=0))
+    assert History(store).request(job.id).content == [{"type": "text", "text": f"describe {address}"}]
+    page = open_page("chat")
+    page.query_params["c"] = conversation.id
+    assert not page.run().exception
+    try:
+        sought = read_page_query(address)
+    except StudioError:
+        return
+    assert not any(isinstance(term.what, File) for term in sought.terms)
+
+
+@pytest.mark.parametrize("name", ["../../studio.db", "/etc/passwd", "%2e%2e", "0" * 64, "'; DROP TABLE media; --"])
+def test_an_address_from_outside_opens_nothing_and_deletes_nothing(home: Path, name: str) -> None:
+    put(home)
+    before = {path for path in home.rglob("*") if path.is_file()}
+    for page_name in ("chat", "library", "create", "train", "lab"):
+        page = open_page(page_name)
+        for word in ("c", "item", "job", "run", "found"):
+            page.query_params[word] = name
+        page.run()
+        assert not page.exception, page_name
+        assert "root:" not in html_of(page)
+    assert before <= {path for path in home.rglob("*") if path.is_file()}
+    assert len(Library(Store(home)).items()) == 1
+
+
+def test_an_archive_holds_plain_names_alone(home: Path, store: Store) -> None:
+    media_id = put(home)
+    conversation = History(store).create("tiny")
+    uploads = [Upload("0" * 32, "../../x.png")]
+    ask(store, conversation=conversation.id, text="../../y", uploads=uploads, options=ReplyOptions(seed=0))
+    History(store).append(conversation.id, "user", [{"type": "image", "media": media_id}], job="another")
+    for archive in (
+        to_markdown(History(store), MediaStore(store), conversation.id),
+        packed(Library(store), [media_id]),
+    ):
+        names = zipfile.ZipFile(io.BytesIO(archive)).namelist()
+        assert names and all(Path(name).name == name and ".." not in name for name in names)
+
+
+def test_what_is_anothers_is_not_found_on_any_page(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ben opens every address that Anna has."""
+    theirs = home_of("anna", home)
+    store = Store(theirs)
+    conversation = History(store).create("tiny")
+    ask(store, conversation=conversation.id, text="Anna's secret", options=ReplyOptions(seed=0))
+    job = JobQueue(store).submit("create", {"grid": [], "across": [], "down": []})
+    addresses = {"c": conversation.id, "item": put(theirs), "job": job.id, "found": job.id}
+
+    def pages() -> list[AppTest]:
+        opened = [open_page(name) for name in ("chat", "library", "create")]
+        for page in opened:
+            for word, value in addresses.items():
+                page.query_params[word] = value
+        return [page.run() for page in opened]
+
+    monkeypatch.setattr("studio.ui.frame.person", lambda: "ben")
+    chat, library, create = pages()
+    assert not any(page.exception for page in (chat, library, create))
+    assert "not known here" in chat.warning[0].value
+    assert "not in the library" in library.warning[0].value
+    assert "Nothing made yet" in html_of(create)
+    assert "secret" not in html_of(chat)
+    for gone in (
+        lambda: JobQueue(Store(home_of("ben", home))).cancel(job.id),
+        lambda: Library(Store(home)).get(addresses["item"]),
+    ):
+        with pytest.raises(StudioError):
+            gone()
+    monkeypatch.setattr("studio.ui.frame.person", lambda: "anna")
+    assert "secret" in html_of(pages()[0])
+
+
+def test_the_page_of_another_site_can_neither_talk_nor_read(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STUDIO_PRESET", "none")
+    media_id = put(home)
+    upgrade = {
+        "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }  # fmt: skip
+
+    def ask_for(address: str, path: str, **headers: str) -> http.client.HTTPResponse:
+        connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        connection.close()
+        return answer
+
+    command = (sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", "PORT")
+    with serving(home, command=command) as address:
+        socket_path = "/_stcore/stream"
+        assert ask_for(address, socket_path, **upgrade, Origin=address).status == 101
+        assert ask_for(address, socket_path, **upgrade, Origin="http://evil.example").status == 403
+        assert ask_for(address, socket_path, **upgrade, Origin="http://evil.example", Host="evil.example").status == 400
+        read = ask_for(address, media_path(media_id), Origin="http://evil.example")
+        assert read.status == 200
+        assert read.headers["access-control-allow-origin"] is None
+        assert read.headers["cross-origin-resource-policy"] == "same-origin"
