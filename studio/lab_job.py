@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import StudioError
+from studio.figures_job import measure_families
 from studio.jobs import Lease
 from studio.library import Library
 from studio.store import Store
@@ -13,10 +14,13 @@ from studio.worker import JobKind
 
 if TYPE_CHECKING:
     from pipelines.baselines.base import Baseline
+    from pipelines.baselines.stylegan2_projection import ProjectionStep
     from studio.lab import Sheet
 
 RECIPE_KEY = "studio lab"  # under which a file says how it was made
 TRUNCATIONS = (0.2, 0.4, 0.6, 0.8, 1.0)
+MORPH_STEPS = 7
+TELL_EVERY = 10  # steps of a search
 Asked = Mapping[str, Any]
 
 
@@ -30,7 +34,7 @@ class LabWork:
         self._model: Baseline | None = None
 
     def kinds(self) -> Mapping[str, JobKind]:
-        return {"lab": self.draw}
+        return {"lab": self.draw, "figures": measure_families}
 
     def draw(self, lease: Lease) -> None:
         """Draw the sheet of `payload["experiment"]` and keep it."""
@@ -40,6 +44,8 @@ class LabWork:
         asked = lease.job.payload
         if asked["experiment"] == "compare":
             sheet, families = self._compare(lease)
+        elif asked["experiment"] == "morph":
+            sheet, families = self._morph(lease), []
         else:
             sheet, families = EXPERIMENTS[asked["experiment"]](self._get(asked["model"], lease), asked), []
         lease.check()
@@ -57,6 +63,32 @@ class LabWork:
             self._model, self._name = self._load(name), name
             lease.emit("ready")
         return self._model
+
+    def _morph(self, lease: Lease) -> "Sheet":
+        """Draw the way between two uploaded pictures; a search in a StyleGAN tells its steps, and stops at any."""
+        from encoders.files import MediaError
+        from studio import lab
+
+        asked = lease.job.payload
+        model = self._get(asked["model"], lease)
+        pictures = []
+        for one in asked["uploads"]:
+            path = self._library.media.upload_path(one["upload"])
+            try:
+                pictures.append(lab.picture_for(model, path))
+            except MediaError as error:
+                raise StudioError(str(error).replace(path.name, one["name"])) from error
+        first, second = pictures
+        done = 0
+
+        def told(step: "ProjectionStep") -> None:
+            nonlocal done
+            lease.check()
+            done += 1
+            if done % TELL_EVERY == 0:
+                lease.emit("progress", done=done, total=2 * lab.PROJECTION_STEPS)
+
+        return lab.morph(model, first, second, steps=MORPH_STEPS, seed=asked["seed"], told=told)
 
     def _compare(self, lease: Lease) -> "tuple[Sheet, list[dict[str, Any]]]":
         from studio.lab_compare import compare, entrants, sheet_of

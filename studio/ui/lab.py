@@ -4,19 +4,23 @@ import html
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
 from pipelines.presets import PACKAGED
+from studio.errors import StudioError
 from studio.jobs import Job
 from studio.options import MAX_SEED, draw_seed
 from studio.runs import Runs, RunState
 from studio.training_plan import BASELINES
+from studio.ui.figures import show_figures
 from studio.ui.frame import (
     WIDE,
     PageStudio,
     chosen_preset,
     go_to_page,
+    label,
     page_studio,
     set_width,
     show_empty,
@@ -35,6 +39,7 @@ EXPERIMENTS = {
     "interpolation": N_("From one to another"),
     "mixing": N_("Mixed styles"),
     "traversal": N_("One latent at a time"),
+    "morph": N_("One picture into another"),
 }
 SHOWS = {
     "samples": N_("What it makes of a class, one seed each."),
@@ -42,13 +47,16 @@ SHOWS = {
     "interpolation": N_("The way from one seed and class to another."),
     "mixing": N_("Coarse styles of the rows with fine styles of the columns."),
     "traversal": N_("Each row turns one latent of the VAE, those that tell most first."),
+    "morph": N_("The way from one of your pictures to another."),
 }
 ABLE: Mapping[str, tuple[str, ...]] = {
-    "VAE": ("samples", "truncation", "interpolation", "traversal"),
+    "VAE": ("samples", "truncation", "interpolation", "traversal", "morph"),
     "BigGAN": ("samples", "truncation", "interpolation"),
-    "StyleGAN2": ("samples", "truncation", "interpolation", "mixing"),
+    "StyleGAN2": ("samples", "truncation", "interpolation", "mixing", "morph"),
 }
-COMPARE = "compare"
+COMPARE, FIGURES = "compare", "figures"
+TOGETHER = {COMPARE: N_("All, side by side"), FIGURES: N_("Figures")}
+PICTURES = ["png", "jpg", "jpeg", "webp", "gif"]
 SHEET = 1100
 
 
@@ -68,10 +76,23 @@ def show_lab() -> None:
             if st.button(_("To the trainings"), key="to-train", type="primary", icon=":material/model_training:"):
                 go_to_page("train")
         return
+    name = _choose_generator(models)
+    if name == FIGURES:
+        show_figures(studio, [path for path, _family_name in models.values()])
+        return
     with st.container(key="asked"):
-        payload = _choose(models)
-    if st.button(_("Draw"), key="draw", type="primary", icon=":material/brush:", shortcut="Ctrl+Enter"):
-        start(studio, "lab", payload)
+        payload = _choose(models, name)
+    pictures = _choose_pictures() if payload["experiment"] == "morph" else None
+    is_ready = pictures is None or len(pictures) == 2
+    if st.button(
+        _("Draw"), key="draw", type="primary", icon=":material/brush:", shortcut="Ctrl+Enter", disabled=not is_ready
+    ):
+        try:
+            uploads = [{"upload": studio.media.spool(file), "name": file.name} for file in pictures or ()]
+        except StudioError as error:
+            st.error(label(str(error)), icon=":material/error:")
+            return
+        start(studio, "lab", payload | {"uploads": uploads} if uploads else payload)
         st.rerun()
     job = job_in_address(studio, "lab")
     if job is not None:
@@ -97,14 +118,27 @@ def _family(folder: Path) -> str:
     return str(json.loads(path.read_text(encoding="utf-8")).get("_class_name", "")) if path.is_file() else ""
 
 
-def _choose(models: Mapping[str, tuple[str, str]]) -> dict[str, object]:
-    """Show the controls; return what the worker is told."""
-    name = str(
+def _choose_generator(models: Mapping[str, tuple[str, str]]) -> str:
+    return str(
         st.pills(
-            _("Generator"), [*models, COMPARE], default=next(iter(models)), required=True, key="generator",
-            format_func=lambda one: _("All, side by side") if one == COMPARE else one,
+            _("Generator"), [*models, *TOGETHER], default=next(iter(models)), required=True, key="generator",
+            format_func=lambda one: _(TOGETHER[one]) if one in TOGETHER else one,
         )
     )  # fmt: skip
+
+
+def _choose_pictures() -> list[Any]:
+    """Show where two pictures are added; return those that there are."""
+    left, right = st.columns(2)
+    with left:
+        first = st.file_uploader(_("From this picture"), PICTURES, key="morph_first")
+    with right:
+        second = st.file_uploader(_("To this picture"), PICTURES, key="morph_second")
+    return [file for file in (first, second) if file is not None]
+
+
+def _choose(models: Mapping[str, tuple[str, str]], name: str) -> dict[str, object]:
+    """Show the controls; return what the worker is told."""
     left, middle, right = st.columns(3)
     if name == COMPARE:
         with left:
@@ -121,18 +155,23 @@ def _choose(models: Mapping[str, tuple[str, str]]) -> dict[str, object]:
             st.selectbox(_("Show"), ABLE[family], format_func=lambda one: _(EXPERIMENTS[one]), key="experiment")
         )
         show_text(_(SHOWS[experiment]), kind="note")
+    if experiment == "morph":
+        with middle:
+            return {"experiment": experiment, "model": path, "seed": _choose_seed()}
     with middle:
-        label = _labels(st.text_input(_("Class (empty: any)"), key="label", placeholder="bell, red"))
-        to_label = label
+        classes = _labels(st.text_input(_("Class (empty: any)"), key="label", placeholder="bell, red"))
+        to_classes = classes
         if experiment == "interpolation":
-            to_label = _labels(st.text_input(_("Class at the end"), key="to_label", placeholder="boat, blue")) or label
+            to_classes = (
+                _labels(st.text_input(_("Class at the end"), key="to_label", placeholder="boat, blue")) or classes
+            )
     with right:
         seed = _choose_seed()
         truncation = 1.0
         if experiment not in ("truncation", "traversal"):
             truncation = st.slider(_("Truncation"), 0.1, 1.0, value=1.0, step=0.1, key="truncation")
     return {
-        "experiment": experiment, "model": path, "label": label, "to_label": to_label, "seed": seed,
+        "experiment": experiment, "model": path, "label": classes, "to_label": to_classes, "seed": seed,
         "truncation": truncation,
     }  # fmt: skip
 

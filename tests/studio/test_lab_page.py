@@ -1,10 +1,13 @@
 """The lab page: what a trained generator shows of itself, drawn by the worker and kept in the library."""
 
+import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from PIL import Image as PillowImage
 from streamlit.testing.v1 import AppTest
 from studio_pages import html_of, open_page
 
@@ -18,6 +21,7 @@ from studio.library import Library
 from studio.runs import ENDED, Runs
 from studio.store import Store
 from studio.worker import run_job
+from training.baselines.pictures import WORLD_GROUPS, WORLD_LABELS
 
 
 @pytest.fixture(autouse=True)
@@ -80,3 +84,69 @@ def test_a_class_that_a_generator_does_not_know_is_told(trained: str, store: Sto
     page.text_input(key="label").set_value("zebra").run()
     draw(page, store)
     assert "knows no class" in page.error[0].value.replace("\\", "")
+
+
+def png(colour: str) -> bytes:
+    written = io.BytesIO()
+    PillowImage.new("RGB", (12, 8), colour).save(written, format="PNG")
+    return written.getvalue()
+
+
+def test_one_picture_is_changed_into_another(trained: str, store: Store) -> None:
+    page = open_page("lab").run()
+    page.selectbox(key="experiment").set_value("morph").run()
+    assert not page.exception
+    assert page.button(key="draw").disabled
+    page.file_uploader(key="morph_first").upload("red.png", png("red"), "image/png")
+    page.file_uploader(key="morph_second").upload("blue.png", png("blue"), "image/png").run()
+    assert not page.button(key="draw").disabled
+    draw(page, store)
+    assert not page.exception
+    assert not page.error
+    assert len(page.get("image")) == 1
+
+
+def test_a_file_that_is_no_picture_is_named_when_it_is_to_be_changed(trained: str, store: Store) -> None:
+    page = open_page("lab").run()
+    page.selectbox(key="experiment").set_value("morph").run()
+    page.file_uploader(key="morph_first").upload("odd.png", b"<svg>", "image/png")
+    page.file_uploader(key="morph_second").upload("blue.png", png("blue"), "image/png").run()
+    draw(page, store)
+    assert not page.exception
+    assert "odd.png" in page.error[0].value.replace("\\", "")
+
+
+def test_figures_are_measured_by_the_terminals_own_command_and_shown(trained: str, store: Store) -> None:
+    page = open_page("lab").run()
+    page.button_group(key="generator").set_value("figures").run()
+    assert not page.exception
+    assert "Nothing measured yet" in html_of(page)
+    page.button(key="measure").click().run()
+    waiting = JobQueue(store).claim()
+    assert waiting is not None
+    assert waiting.job.payload == {"models": [trained], "preset": "tiny", "samples": 100}
+    waiting.stop()
+    # The same with less to draw, of one that knows the whole world, and no diffusion beside it.
+    labels: dict[str, Any] = {"num_classes": len(WORLD_LABELS), "class_groups": WORLD_GROUPS, "labels": WORLD_LABELS}
+    knowing = VAE(VAENetwork(VAEConfig((8, 8), z_dim=4, **labels))).save_pretrained(store.home / "knowing")
+    job = JobQueue(store).submit("figures", {"models": [str(knowing)], "preset": "none", "samples": 10})
+    lease = JobQueue(store).claim()
+    assert lease is not None
+    run_job(lease, LabWork(store).kinds())
+    done = JobQueue(store).get(job.id)
+    assert done.result is not None, done.error
+    page.query_params["figures"] = job.id
+    page.run()
+    assert not page.exception
+    shown = html_of(page)
+    assert "Real pictures" in shown
+    assert "Fréchet distance" in shown
+    assert len(page.get("arrow_vega_lite_chart")) + len(page.get("vega_lite_chart")) == 2
+
+
+def test_a_measurement_that_cannot_begin_says_why(store: Store) -> None:
+    job = JobQueue(store).submit("figures", {"models": ["nowhere"], "preset": "none", "samples": 10})
+    lease = JobQueue(store).claim()
+    assert lease is not None
+    run_job(lease, LabWork(store).kinds())
+    assert "nowhere" in (JobQueue(store).get(job.id).error or "")
