@@ -220,6 +220,7 @@ import_app.command("nextgpt")(_helpful(importing.import_nextgpt))
 
 app.command()(_helpful(serving.serve))
 app.command()(_helpful(serving.password))
+app.command()(_helpful(serving.bench))
 
 
 def _run_module(module: str, arguments: list[str]) -> None:

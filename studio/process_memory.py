@@ -1,4 +1,4 @@
-"""How much memory this process holds, where the system tells it (Linux: proc(5))."""
+"""How much memory this process holds, or another, where the system tells it (Linux: proc(5))."""
 
 from pathlib import Path
 
@@ -7,9 +7,9 @@ STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 RESET_PEAK = "5"  # what the kernel takes as: forget the peak of resident memory
 
 
-def resident_bytes() -> int | None:
-    """Return what is held now; None where the system does not tell."""
-    return _field("VmRSS")
+def resident_bytes(process: int | None = None) -> int | None:
+    """Return what is held now, by another process if one is named; None where the system does not tell."""
+    return _field("VmRSS", STATUS if process is None else STATUS.parents[1] / str(process) / STATUS.name)
 
 
 def peak_bytes() -> int | None:
@@ -26,9 +26,9 @@ def forget_peak() -> bool:
     return True
 
 
-def _field(name: str) -> int | None:
+def _field(name: str, status: Path | None = None) -> int | None:
     try:
-        lines = STATUS.read_text().splitlines()
+        lines = (status or STATUS).read_text().splitlines()
     except OSError:
         return None
     return next((int(line.split()[1]) * KIB for line in lines if line.startswith(f"{name}:")), None)

@@ -1,4 +1,4 @@
-"""`studio serve` and `studio password`: the pages on this machine, or, behind a password or a provider, for others too."""
+"""`studio serve`, `password`, `bench`: the pages on this machine, or, behind a password or a provider, for others too."""
 
 import getpass
 import os
@@ -79,6 +79,22 @@ def password(
     else:
         chosen = sys.stdin.readline().rstrip("\r\n")
     typer.echo(password_line(name, chosen))
+
+
+def bench(
+    loads: Annotated[int, typer.Option(help="Loads of the chat to time.", min=0)] = 10,
+    clicks: Annotated[int, typer.Option(help="Clicks to time while a job runs.", min=0)] = 20,
+    turns: Annotated[int, typer.Option(help="Turns of one conversation to watch the memory over.", min=0)] = 200,
+    preset: Annotated[str, typer.Option("--preset", "-p", help="A preset's name, a folder, or a hub id.")] = "tiny",
+) -> None:
+    """Measure the pages by a real browser, in a studio of their own: first paint, clicks under load, memory over turns."""
+    from tempfile import TemporaryDirectory
+
+    from studio.page_bench import PageBenchOptions, run_bench
+
+    with TemporaryDirectory() as folder:
+        for line in run_bench(PageBenchOptions(loads, clicks, turns, preset), Path(folder)):
+            Terminal().say(line)
 
 
 def _access(environment: dict[str, str]) -> "Access":

@@ -76,7 +76,8 @@ def test_a_request_is_answered_with_a_picture_that_survives_a_refresh(browser: A
     page = _open(browser, address)
     _say(page, "draw a big red bell in a meadow")
     page.get_by_test_id("stDownloadButton").first.wait_for(timeout=ANSWER_MS)
-    assert page.get_by_test_id("stImage").count() >= 1
+    page.wait_for_function("document.querySelector('[data-testid=stImage] img')?.naturalWidth > 0", timeout=60_000)
+    assert "/studio/media/" in page.locator("[data-testid=stImage] img").first.get_attribute("src")
     page.reload()
     page.get_by_test_id("stDownloadButton").first.wait_for(timeout=60_000)
     page.close()

@@ -1,5 +1,6 @@
 """The memory of this process, as the system tells it."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,13 @@ def test_what_is_held_shows_and_a_peak_can_be_forgotten() -> None:
         pytest.skip("This system does not forget.")
     low = peak_bytes()
     assert low is not None and high - low >= BLOCK // 2
+
+
+def test_another_process_tells_too_while_it_is_there() -> None:
+    if resident_bytes() is None:
+        pytest.skip("This system does not tell.")
+    assert (resident_bytes(os.getppid()) or 0) > 0
+    assert resident_bytes(2**30) is None
 
 
 def test_a_system_that_does_not_tell_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
