@@ -7,6 +7,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from studio.errors import StudioError
+from studio.faults import fault
 from studio.history import History
 from studio.jobs import Job, JobEvent, JobQueue
 from studio.media_store import MediaStore
@@ -44,11 +45,11 @@ def ask(
     """Add the request to the conversation and queue its reply, in one transaction."""
     text = text.strip()
     if not text and not uploads:
-        raise StudioError("Write something, or attach a file.")
+        raise fault("nothing-said")
     if len(text) > MAX_CHARACTERS:
-        raise StudioError(f"A message holds up to {MAX_CHARACTERS} characters; this one has {len(text)}. Shorten it.")
+        raise fault("long-message", limit=MAX_CHARACTERS, count=len(text))
     if len(uploads) > MAX_ATTACHMENTS:
-        raise StudioError(f"A message takes up to {MAX_ATTACHMENTS} files; this one has {len(uploads)}. Remove some.")
+        raise fault("many-files", limit=MAX_ATTACHMENTS, count=len(uploads))
     content: list[dict[str, str | None]] = [
         {"type": "upload", "upload": upload.id, "name": _short(upload.name), "modality": upload.modality}
         for upload in uploads

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from studio.comparison import Verdict, compare
 from studio.creation import Creation, Wish, from_payload, read_creation
 from studio.errors import StudioError
+from studio.faults import fault
 from studio.jobs import Lease
 from studio.media_store import MediaStore, StoredMedia
 from studio.models import Model, OneModel
@@ -95,7 +96,7 @@ class Creator:
         decoder = model.pipe.decoders.get(Modality(wish.modality))
         if decoder is None:
             able = ", ".join(modality.value for modality in model.pipe.decoders) or "text only"
-            raise StudioError(f"The model {model.preset!r} makes no {wish.modality}; it makes: {able}.")
+            raise fault("no-decoder", preset=model.preset, modality=wish.modality, able=able)
         options = DecodeOptions(wish.steps, wish.guidance, wish.seed, 1, PREVIEW_EVERY)
         if wish.start is not None:
             options = replace(options, start=self._picture(wish.start))
@@ -129,7 +130,7 @@ class Creator:
         except MediaError as error:
             raise StudioError(str(error).replace(path.name, upload["name"])) from error
         if not isinstance(content, Image):
-            raise StudioError(f"{upload['name']} is no picture. Choose a PNG, JPEG, WebP or GIF to begin with.")
+            raise fault("no-picture", name=upload["name"])
         return self._media.add(content)[0].id
 
     def _picture(self, media_id: str) -> "Image":
@@ -140,7 +141,7 @@ class Creator:
         try:
             content = read_media(self._media.path(media_id))
         except StudioError as error:
-            raise StudioError("The picture that this begins with is not in the studio any more.") from error
+            raise fault("beginning-gone") from error
         if not isinstance(content, Image):
             raise StudioError("What is made begins with a picture, not with a sound or a video.")
         return content

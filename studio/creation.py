@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.errors import StudioError
+from studio.faults import fault
 from studio.options import MAX_SEED, MAX_STEPS, OUTPUTS
 from studio.recipe import METADATA_KEY, Environment
 
@@ -38,15 +39,15 @@ class Wish:
         if self.modality not in OUTPUTS:
             raise StudioError(f"A decoder makes one of {', '.join(OUTPUTS)}, not {self.modality!r}.")
         if not self.prompt.strip():
-            raise StudioError("Write what is to be made.")
+            raise fault("no-wish")
         if len(self.prompt) > MAX_PROMPT:
-            raise StudioError(f"A wish has up to {MAX_PROMPT} characters; this one has {len(self.prompt)}. Shorten it.")
+            raise fault("long-wish", limit=MAX_PROMPT, count=len(self.prompt))
         _check("A seed", self.seed, 0, MAX_SEED)
         _check("The number of steps", self.steps, 1, MAX_STEPS)
         _check("The guidance", self.guidance, 0, MAX_GUIDANCE)
         _check("The strength", self.strength, MIN_STRENGTH, 1)
         if self.start is not None and self.modality != "image":
-            raise StudioError(f"Only a picture begins with a picture, not {self.modality!r}. Take the picture away.")
+            raise fault("not-begun-with")
 
     @property
     def options(self) -> dict[str, Any]:
@@ -132,31 +133,28 @@ def read_axis(name: str, text: str, prompt: str) -> Axis:
     if name not in AXES:
         raise StudioError(f"A grid goes over {', '.join(AXES)}, not {name!r}.")
     if len(written) < 2:
-        raise StudioError("An axis takes two values or more, with commas between: 1, 2, 3")
+        raise fault("few-values")
     if name == "words":
         if written[0] not in prompt:
-            raise StudioError(
-                f"The first of the words is the one that others replace; {written[0]!r} is not in the wish."
-            )
+            raise fault("word-not-there", word=written[0])
         return Axis(name, tuple(written))
     try:
         return Axis(name, tuple(float(one) if name in FRACTIONS else int(one) for one in written))
     except ValueError:
-        wanted = "numbers" if name in FRACTIONS else "whole numbers"
-        raise StudioError(f"The values of {name} are {wanted}, with commas between; got {text!r}.") from None
+        raise fault("odd-values" if name in FRACTIONS else "odd-whole-values", name=name, text=text) from None
 
 
 def grid_of(wish: Wish, *, count: int = 1, across: Axis | None = None, down: Axis | None = None) -> list[list[Wish]]:
     """Return the wishes in rows: over the axes, or `count` seeds where there is none. Raises StudioError if too many."""
     if across is not None and down is not None and across.name == down.name:
-        raise StudioError("The two axes are of different options.")
+        raise fault("same-axes")
     across = across or (
         Axis("seed", tuple((wish.seed + n) % (MAX_SEED + 1) for n in range(count))) if down is None else None
     )
     rows = [wish] if down is None else [down.applied(wish, value) for value in down.values]
     grid = [[row] if across is None else [across.applied(row, value) for value in across.values] for row in rows]
     if sum(map(len, grid)) > MAX_CELLS:
-        raise StudioError(f"A grid has up to {MAX_CELLS} cells; this one has {sum(map(len, grid))}. Give fewer values.")
+        raise fault("many-cells", limit=MAX_CELLS, count=sum(map(len, grid)))
     return grid
 
 

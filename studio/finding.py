@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import StudioError
+from studio.faults import fault
 from studio.jobs import Lease
 from studio.library import Library
 from studio.presets import DEFAULT_PRESET
@@ -23,7 +24,7 @@ def read_page_query(text: str) -> Query:
     """Read what a person wrote into a page's search; files are attached there, never named."""
     query = read_query(text)
     if any(isinstance(term.what, File) for term in query.terms):
-        raise StudioError('Attach the file to the search instead of naming it; words that look like a file go in "".')
+        raise fault("attach-it")
     return query
 
 

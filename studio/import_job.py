@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from studio.errors import StudioError
+from studio.faults import fault
 from studio.jobs import Lease
 
 FOLDER = "models"
@@ -48,10 +48,10 @@ def import_checkpoint(lease: Lease) -> None:
 def folder_of(home: Path, name: str) -> Path:
     """Return where an imported model lies. Raises StudioError for a name that is taken, or is none."""
     if not _NAME.fullmatch(name):
-        raise StudioError("A model's name has small letters, digits, dots and dashes, 40 at most: nextgpt-7b")
+        raise fault("model-name")
     folder = home / FOLDER / name
     if folder.exists():
-        raise StudioError(f"There is a model {name} already. Choose another name.")
+        raise fault("model-taken", name=name)
     return folder
 
 

@@ -66,5 +66,7 @@ class LiveReply:
                 medium.modality, medium.media = data["modality"], data["media"]
             case "notice":
                 self.notices.append(data["text"])
+            case "fault":
+                pass  # told once the job has ended
             case _:
                 raise ValueError(f"A reply has no event of kind {event.kind!r}.")

@@ -10,7 +10,7 @@ from math import prod
 from pathlib import Path
 
 from pipelines.presets import PRESETS
-from studio.errors import StudioError
+from studio.faults import fault
 from studio.jobs import Lease
 from studio.preset_state import parts_of
 
@@ -52,7 +52,7 @@ def check_data(lease: Lease) -> None:
     if stage in BASELINES:
         count = sum(1 for pattern in PICTURES for _ in path.rglob(pattern)) if path.is_dir() else 0
         if not count:
-            raise StudioError(f"There is no folder of pictures at {path}.")
+            raise fault("no-pictures-there", path=path)
         lease.finish({"is_usable": True, "told": f"{count} pictures."})
         return
     command = [sys.executable, "-m", "training.manifest", str(path)]

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from studio.background import start_apart
 from studio.errors import Cancelled, StudioError
 from studio.home import homes_of_people, root_home, studio_home
+from studio.faults import fault
 from studio.jobs import JobQueue, Lease, LeaseLost, Leaving
 from studio.media_store import MediaStore
 from studio.store import Store
@@ -197,25 +198,32 @@ def run_job(lease: Lease, kinds: Mapping[str, JobKind]) -> None:
             try:
                 kind = kinds.get(lease.job.kind)
                 if kind is None:
-                    raise StudioError(f"This version cannot do {lease.job.kind!r} work. Update the program.")
+                    raise fault("unknown-work", kind=lease.job.kind)
                 lease.check()
                 kind(lease)
             except Cancelled:
                 lease.stop()
             except (StudioError, ValueError) as error:
                 logger.info("Job %s: %s", lease.job.id, error)
-                lease.fail(str(error))
+                _fail(lease, error)
             except MemoryError:
-                lease.fail("There is not enough memory for this. Ask for less at once, or close other programs.")
+                _fail(lease, fault("memory"))
             except Leaving:
                 lease.give_back()
             except LeaseLost:
                 raise
             except Exception:
                 logger.exception("Job %s failed", lease.job.id)
-                lease.fail(f"Something went wrong inside the studio. The details are in {LOG_NAME} in its folder.")
+                _fail(lease, fault("inside", log=LOG_NAME))
         except LeaseLost:
             logger.warning("Job %s was taken over by another worker.", lease.job.id)
+
+
+def _fail(lease: Lease, error: Exception) -> None:
+    """End a job with its reason; one that is known by a code is told so, too, for pages in other languages."""
+    if isinstance(error, StudioError) and error.code:
+        lease.emit("fault", code=error.code, values=error.values)
+    lease.fail(str(error))
 
 
 class _Heartbeat:

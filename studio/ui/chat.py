@@ -7,6 +7,7 @@ import streamlit as st
 
 from studio.ask import MAX_ATTACHMENTS, MAX_CHARACTERS, Upload, ask, spool_file
 from studio.errors import StudioError
+from studio.faults import fault
 from studio.history import ConversationRecord, Message
 from studio.history_search import conversations_with
 from studio.jobs import Job, JobState
@@ -14,6 +15,7 @@ from studio.live import LiveReply
 from studio.media_store import MAX_UPLOAD_BYTES
 from studio.options import ReplyOptions
 from studio.presets import DEFAULT_PRESET, HONEST_LABEL
+from studio.ui.faults import told, why_failed
 from studio.ui.frame import (
     FILE_TYPES,
     MARK,
@@ -198,7 +200,7 @@ def _show_earlier() -> None:
 
 def _show_unanswered(studio: PageStudio, job: Job, *, is_last: bool) -> None:
     if job.state == JobState.FAILED:
-        st.error(label(job.error or ""), icon=":material/error:")
+        st.error(why_failed(studio, job), icon=":material/error:")
     else:
         show_text(_("Stopped."), kind="note")
     if is_last:
@@ -258,13 +260,13 @@ def _ask(
     try:
         num_files = len(files) + len(used)
         if num_files > MAX_ATTACHMENTS:
-            raise StudioError(f"A message takes up to {MAX_ATTACHMENTS} files; this one has {num_files}. Remove some.")
+            raise fault("many-files", limit=MAX_ATTACHMENTS, count=num_files)
         uploads = [Upload(studio.media.spool(file), file.name) for file in files]
         uploads += [spool_file(studio.media, studio.media.path(media_id)) for media_id in used]
         conversation = conversation or studio.history.create(chosen_preset())
         ask(studio.store, conversation=conversation.id, text=text, uploads=uploads, options=options)
     except StudioError as error:
-        st.error(label(str(error)), icon=":material/error:")
+        st.error(told(error), icon=":material/error:")
         return
     _leave_out()
     _go_to(conversation.id)

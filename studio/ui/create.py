@@ -6,10 +6,12 @@ import streamlit as st
 
 from studio.creation import AXES, Axis, Wish, grid_of, read_axis, to_payload
 from studio.errors import StudioError
+from studio.faults import fault
 from studio.jobs import Job
 from studio.live import LiveReply
 from studio.options import MAX_SEED, draw_seed
 from studio.ui.beginning import begin_with, choose_beginning
+from studio.ui.faults import told
 from studio.ui.frame import (
     WIDE,
     PageStudio,
@@ -109,12 +111,12 @@ def _show_wish(studio: PageStudio) -> None:
         try:
             wish = Wish(str(modality), prompt.strip(), seed, steps, guidance, start_id, strength)
             if strength is None and any(name == "strength" for name, _values in axes):
-                raise StudioError("How much may change is told of a picture to begin with. Add one above.")
+                raise fault("no-beginning")
             across, down = (_axis(name, text, prompt) for name, text in axes)
             grid = grid_of(wish, count=count, across=across, down=down)
             upload = None if file is None else {"upload": studio.media.spool(file), "name": file.name}
         except StudioError as error:
-            st.error(label(str(error)), icon=":material/error:")
+            st.error(told(error), icon=":material/error:")
             return
         payload = to_payload(grid, preset=chosen_preset(), across=across, down=down)
         start(studio, "create", payload | {"upload": upload})

@@ -7,6 +7,7 @@ import streamlit as st
 from studio.errors import StudioError
 from studio.import_job import DECODERS, LEFT_OUT, folder_of
 from studio.jobs import Job
+from studio.ui.faults import told
 from studio.ui.frame import PageStudio, go_to_page, label, show_text
 from studio.ui.tiles import KIND_NAMES
 from studio.ui.words import N_, _
@@ -69,7 +70,7 @@ def _ask(studio: PageStudio) -> None:
         try:
             folder_of(studio.store.home, name.strip())
         except StudioError as error:
-            st.error(label(str(error)), icon=":material/error:")
+            st.error(told(error), icon=":material/error:")
             return
         payload = {
             "sources": [files.strip()], "base": _unfolded(base), "encoder": _unfolded(encoder), "name": name.strip(),

@@ -23,6 +23,7 @@ from studio.jobs import Job, JobState
 from studio.library import Item
 from studio.media_store import MAX_UPLOAD_BYTES
 from studio.ui.detail import show_detail
+from studio.ui.faults import told
 from studio.ui.frame import (
     FILE_TYPES,
     WIDE,
@@ -125,7 +126,7 @@ def _spooled(studio: PageStudio, files: Sequence[Any]) -> list[dict[str, str]] |
     try:
         return [{"upload": studio.media.spool(file), "name": file.name} for file in files]
     except StudioError as error:
-        st.error(label(str(error)), icon=":material/error:")
+        st.error(told(error), icon=":material/error:")
         return None
 
 
@@ -166,7 +167,7 @@ def _show_search(studio: PageStudio, view: View) -> None:
                 read_page_query(asked.text)
             uploads = [{"upload": studio.media.spool(file), "name": file.name} for file in asked.files]
         except StudioError as error:
-            st.error(label(str(error)), icon=":material/error:")
+            st.error(told(error), icon=":material/error:")
             return
         search(studio, asked.text or "", uploads=uploads, view=view)
         st.rerun()

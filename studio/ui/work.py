@@ -8,6 +8,7 @@ import streamlit as st
 from studio.errors import StudioError
 from studio.jobs import Job, JobEvent, JobState
 from studio.presets import page_preset
+from studio.ui.faults import why_failed
 from studio.ui.frame import PageStudio, label, look_for_worker, page_studio, show_text
 from studio.ui.words import _
 from studio.worker import ensure_worker
@@ -40,7 +41,7 @@ def job_in_address(studio: PageStudio, kind: str, *, name: str = "job") -> Job |
 def show_failure(studio: PageStudio, job: Job) -> None:
     """Say why a job has no result, and offer to try again."""
     if job.state == JobState.FAILED:
-        st.error(label(job.error or ""), icon=":material/error:")
+        st.error(why_failed(studio, job), icon=":material/error:")
     else:
         show_text(_("Stopped."), kind="note")
     st.button(_("Try again"), key=f"retry-{job.id}", icon=":material/refresh:", on_click=_retry, args=(studio, job.id))

@@ -1,0 +1,78 @@
+"""What is known to go wrong: the same in the catalogue of the pages, told in the reader's language by its code."""
+
+from collections.abc import Mapping
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from studio_pages import open_page
+
+from studio.errors import StudioError
+from studio.faults import FAULTS, fault
+from studio.jobs import JobQueue, Lease
+from studio.store import Store
+from studio.ui.faults import MESSAGES
+from studio.worker import JobKind, run_job
+
+
+@pytest.fixture(autouse=True)
+def started_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in ("frame", "work"):
+        monkeypatch.setattr(f"studio.ui.{place}.ensure_worker", lambda home, *, preset: True)
+
+
+def failing(error: Exception) -> Mapping[str, JobKind]:
+    def fail(lease: Lease) -> None:
+        raise error
+
+    return {"create": fail}
+
+
+def failed_page(store: Store, error: Exception) -> AppTest:
+    page = open_page("create").run()
+    page.text_area(key="wish").set_value("a bell")
+    page.button(key="create").click().run()
+    lease = JobQueue(store).claim()
+    assert lease is not None
+    run_job(lease, failing(error))
+    return page.run()
+
+
+def test_the_pages_know_every_fault_in_the_same_words() -> None:
+    assert dict(MESSAGES) == dict(FAULTS)
+
+
+def test_an_error_carries_its_sentence_and_its_code() -> None:
+    error = fault("many-cells", limit=36, count=40)
+    assert str(error) == "A grid has up to 36 cells; this one has 40. Give fewer values."
+    assert (error.code, error.values) == ("many-cells", {"limit": "36", "count": "40"})
+
+
+@pytest.mark.parametrize(
+    ("error", "english", "chinese"),
+    [
+        (
+            fault("no-decoder", preset="mine", modality="video", able="image"),
+            "makes no video",
+            "模型 mine 不能生成 video",
+        ),
+        (MemoryError(), "not enough memory", "内存不足"),
+        (RuntimeError("secret"), "inside the studio", "工作室内部出错"),
+    ],
+    ids=["known", "memory", "unforeseen"],
+)
+def test_what_the_worker_could_not_do_is_told_in_the_readers_language(
+    store: Store, monkeypatch: pytest.MonkeyPatch, error: Exception, english: str, chinese: str
+) -> None:
+    page = failed_page(store, error)
+    assert english in page.error[0].value.replace("\\", "")
+    monkeypatch.setattr("studio.ui.words.language", lambda: "zh-CN")
+    page.run()
+    assert not page.exception
+    assert chinese in page.error[0].value.replace("\\", "")
+    assert "secret" not in page.error[0].value
+
+
+def test_what_no_code_is_known_for_is_told_as_it_was_said(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("studio.ui.words.language", lambda: "zh-CN")
+    page = failed_page(store, StudioError("The moon is full."))
+    assert "The moon is full" in page.error[0].value
