@@ -30,11 +30,12 @@ MAX_REMEMBERED = 10_000
 @dataclass(frozen=True)
 class Access:
     """Who may come in: those with a password, by their names ("" is the one person of a studio with one password), or
-    whoever of `invited` a provider vouches for.
+    whoever of `invited` a provider vouches for; with `trusts_silence` also if it does not say that it verified the address.
     """
 
     passwords: Mapping[str, str] = field(default_factory=dict)
     invited: tuple[str, ...] = ()
+    trusts_silence: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -51,11 +52,16 @@ class Access:
         fits = check_password(password, hashed or _NOBODY)
         return fits and hashed is not None
 
-    def is_invited(self, address: str) -> bool:
-        """Tell whether an e-mail address, or all of its domain (as "@example.org"), is let in."""
+    def is_invited(self, address: str, *, is_verified: object) -> bool:
+        """Tell whether an e-mail address, or all of its domain (as "@example.org"), is let in; `is_verified` is what the
+        provider says of it, or None.
+        """
         address = address.strip().lower()
-        return bool(address) and any(
-            address == one or (one.startswith("@") and address.endswith(one)) for one in self.invited
+        is_sure = is_verified is True or (is_verified is None and self.trusts_silence)
+        return (
+            is_sure
+            and bool(address)
+            and any(address == one or (one.startswith("@") and address.endswith(one)) for one in self.invited)
         )
 
     def stamp(self, name: str) -> str | None:
@@ -76,7 +82,7 @@ def read_access(environment: MutableMapping[str, str], provider: Mapping[str, ob
             f"Choose one: {PASSWORD_VARIABLE}, {PASSWORD_FILE_VARIABLE}, or the [auth] section of secrets.toml."
         )
     if provider is not None:
-        return Access(invited=_invited(provider))
+        return Access(invited=_invited(provider), trusts_silence=provider.get("trusts_silence") is True)
     if password:
         return Access({"": hash_password(password)})
     return Access(read_passwords(Path(file))) if file else Access()

@@ -46,7 +46,7 @@ def _vouched_for(access: Access) -> str:
         st.button(_("Sign in"), key="sign-in", type="primary", on_click=st.login)
         st.stop()
     address = str(st.user.get("email") or "").strip().lower()
-    if st.user.get("email_verified") is False or not access.is_invited(address):
+    if not access.is_invited(address, is_verified=st.user.get("email_verified")):
         st.warning(_("You are not invited to this studio. Ask whoever runs it."), icon=":material/lock:")
         st.button(_("Sign out"), key="sign-out-stranger", on_click=st.logout)
         st.stop()

@@ -91,9 +91,16 @@ def test_a_provider_without_invitations_is_refused(provider: dict[str, object]) 
 def test_a_person_or_a_whole_domain_is_invited() -> None:
     access = read_access({}, {"invited": ["Anna@Example.org", "@here.org"]})
     assert not access.is_open
-    assert access.is_invited("anna@example.org") and access.is_invited("Ben@here.org")
-    assert not access.is_invited("ben@example.org") and not access.is_invited("ben@there.org@evil.org")
-    assert not access.is_invited("") and not access.is_invited("x@not-here.org")
+    for address in ("anna@example.org", "Ben@here.org"):
+        assert access.is_invited(address, is_verified=True)
+        assert not access.is_invited(address, is_verified=None)
+        assert not access.is_invited(address, is_verified=False)
+    for stranger in ("ben@example.org", "ben@there.org@evil.org", "", "x@not-here.org"):
+        assert not access.is_invited(stranger, is_verified=True)
+    trusting = read_access({}, {"invited": ["@here.org"], "trusts_silence": True})
+    assert trusting.is_invited("a@here.org", is_verified=None) and not trusting.is_invited(
+        "a@here.org", is_verified=False
+    )
 
 
 @pytest.mark.parametrize(
