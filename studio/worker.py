@@ -17,8 +17,8 @@ from filelock import FileLock, Timeout
 
 from studio.background import start_apart
 from studio.errors import Cancelled, StudioError
-from studio.home import homes_of_people, root_home, studio_home
 from studio.faults import fault
+from studio.home import homes_of_people, root_home, studio_home
 from studio.jobs import JobQueue, Lease, LeaseLost, Leaving
 from studio.media_store import MediaStore
 from studio.store import Store
