@@ -24,15 +24,17 @@ def sessions() -> Sessions:
 
 
 def provider() -> Mapping[str, object] | None:
-    """Return the [studio] section of the secrets if they set up a provider ([auth]), which Streamlit's `st.login` reads."""
+    """Return the [studio] section of the secrets if there is one beside [auth], which Streamlit's `st.login` reads: an [auth]
+    alone is another program's.
+    """
     import streamlit as st
     from streamlit.errors import StreamlitSecretNotFoundError
 
     try:
-        if "auth" not in st.secrets:
+        if "auth" not in st.secrets or "studio" not in st.secrets:
             return None
         _check_provider(dict(st.secrets["auth"]))
-        return dict(st.secrets.get("studio", {}))
+        return dict(st.secrets["studio"])
     except StreamlitSecretNotFoundError:
         return None
 
@@ -42,8 +44,6 @@ def _check_provider(settings: Mapping[str, object]) -> None:
 
     missing = [name for name in ("redirect_uri", "cookie_secret") if not settings.get(name)]
     if missing:
-        raise StudioError(
-            f"secrets.toml, [auth]: {' and '.join(missing)} are missing. See Streamlit's page on st.login."
-        )
+        raise StudioError(f"secrets.toml, [auth]: missing {' and '.join(missing)}. See Streamlit's page on st.login.")
     if find_spec("authlib") is None:
         raise StudioError("A provider needs Authlib: pip install 'multimodal-studio[oidc]'.")
