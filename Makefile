@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: install run test test-browser lint fix evaluate readme clean
+.PHONY: install run test test-browser lint fix screenshots evaluate readme clean
 
 install: .venv/installed
 
@@ -31,6 +31,9 @@ lint: install
 fix: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+screenshots: install
+	$(BIN)/python -m tests.screenshots
 
 evaluate: install
 	$(BIN)/studio evaluate --preset tiny
