@@ -177,11 +177,11 @@ def _show_grid(studio: PageStudio, job: Job, media: list[str]) -> None:
     with st.container(key="grid"):
         columns = max(map(len, job.payload["grid"]))
         if job.payload["across"] or job.payload["down"]:
-            st.html(f"<style>.st-key-grid {{ --studio-columns: {columns}; }}</style>")
+            st.html(f"<style>.st-key-grid {{ --studio-columns: {columns}; --studio-cell: 0rem; }}</style>")
         for number, ((wish, caption), media_id) in enumerate(zip(cells, media, strict=False)):
             with st.container(key=f"cell-{number}", gap=None):
                 show_media(studio, wish["modality"], media_id, width=CELL)
-                with st.container(horizontal=True, vertical_alignment="center", gap=None):
+                with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                     if st.button(
                         label(caption), key=f"see-{number}", type="tertiary", icon=":material/photo_library:",
                         help=_("See it in the library"),
