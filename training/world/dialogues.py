@@ -23,7 +23,7 @@ _TURNS: Mapping[str, tuple[Turn, float]] = {
     "play": (making.play_from_text, 4),
     "animate": (making.animate_from_text, 7),
     "describe_image": (asking.describe_image, 9),
-    "describe_audio": (asking.describe_audio, 4),
+    "describe_audio": (asking.describe_audio, 6),
     "describe_video": (asking.describe_video, 8),
     "draw_heard": (making.draw_heard, 4),
     "draw_seen": (making.draw_seen, 1),

@@ -96,16 +96,6 @@ def organ(rng: np.random.Generator) -> Waveform:
     return out
 
 
-def beeper(rng: np.random.Generator) -> Waveform:
-    """One beep again and again, all alike: a lorry that backs, a microwave oven, a monitor."""
-    period, length = rng.uniform(0.25, 0.9), rng.uniform(0.08, 0.22)
-    beep = tone(rng.uniform(350, 2800), np.exp(-rng.uniform(0.5, 3) * np.arange(6)), int(length * SAMPLE_RATE))
-    out = silence()
-    for start in np.arange(rng.uniform(0, 0.2), DURATION - length - 0.05, period):
-        add(out, beep * swell(length, 0.005, 0.02)[: len(beep)], float(start))
-    return out
-
-
 def arcade(rng: np.random.Generator) -> Waveform:
     """A video game: notes of a square wave, fast and jumping, some gliding."""
     out, at, odd = silence(), 0.0, np.where(np.arange(1, 12) % 2, 1 / np.arange(1, 12), 0)
