@@ -365,10 +365,7 @@ def finish(text: str, rng: random.Random) -> str:
     return text[0].upper() + text[1:] if rng.random() < 0.6 else text
 
 
-_VERBS = {
-    *("draw", "paint", "show", "make", "create", "play", "let", "animate"),
-    *("put", "turn", "change", "describe", "tell", "swap", "move"),
-}
+_VERBS = set("draw paint show make create play let animate put turn change describe tell swap move".split())
 
 
 def _extra(what: str, value: str) -> str:
@@ -396,13 +393,5 @@ ENGLISH = Wording(
     sound_facts=SOUND_FACTS_EN,
     sounding=with_article,
     extra=_extra,
-    frames=(
-        "{} for me",
-        "ok, {}",
-        "{}, thank you",
-        "then {}",
-        "hello, {}",
-        "{} this time",
-        "well, {}",
-    ),
+    frames=("{} for me", "ok, {}", "{}, thank you", "then {}", "hello, {}", "{} this time", "well, {}"),
 )
