@@ -365,7 +365,10 @@ def finish(text: str, rng: random.Random) -> str:
     return text[0].upper() + text[1:] if rng.random() < 0.6 else text
 
 
-_VERBS = set("draw paint show make create play let animate put turn change describe tell swap move".split())
+_VERBS = {  # what a request begins with
+    "draw", "paint", "show", "make", "create", "play", "let", "animate", "put", "turn", "change",
+    "describe", "tell", "swap", "move",
+}  # fmt: skip
 
 
 def _extra(what: str, value: str) -> str:
