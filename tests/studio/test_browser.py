@@ -99,7 +99,7 @@ def test_a_reply_can_be_stopped(browser: Any, address: str) -> None:
     page.get_by_text("Set the steps").click()
     page.get_by_role("slider", name="Steps").press("End")
     _say(page, "animate a red bell moving left in a meadow")
-    page.get_by_role("button", name="Stop").click(timeout=60_000)
+    page.get_by_role("button", name="Stop", exact=True).click(timeout=60_000)
     page.get_by_text("Stopped.").wait_for(timeout=ANSWER_MS)
     page.close()
 
@@ -127,6 +127,6 @@ def test_a_training_is_started_survives_a_refresh_and_is_stopped(browser: Any, a
     page.get_by_role("button", name="Start training").click(timeout=ANSWER_MS)
     page.get_by_text("It goes on when this page is closed.").wait_for(timeout=ANSWER_MS)
     page.reload()
-    page.get_by_role("button", name="Stop").click(timeout=ANSWER_MS)
+    page.get_by_role("button", name="Stop", exact=True).click(timeout=ANSWER_MS)
     page.get_by_role("button", name="Go on").wait_for(timeout=ANSWER_MS)
     page.close()
