@@ -1,11 +1,13 @@
 """Who may come in when the studio is served: nobody is asked on this machine alone, else a password or an OIDC provider."""
 
+import contextlib
 import hashlib
 import hmac
 import ipaddress
 import os
 import re
 import secrets
+import tempfile
 import time
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
@@ -25,6 +27,7 @@ _HASH = re.compile(r"scrypt\$[0-9a-f]{32}\$[0-9a-f]{64}")
 MAX_FAILURES, WINDOW_SECONDS = 5, 60.0
 MAX_FAILURES_OF_ALL = 50
 MAX_REMEMBERED = 10_000
+KEY_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -184,15 +187,26 @@ class Guesses:
 
 
 def session_key(home: Path) -> bytes:
-    """Return the secret that sessions are signed with, made once, readable by its owner alone."""
+    """Return the secret that sessions are signed with, made once, readable by its owner alone.
+
+    It comes to its place whole, so that no second process reads, and signs with, half a key. Raises StudioError when
+    the file there is no key of ours.
+    """
     path = home / "session.key"
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(handle, "wb") as file:
-        key = secrets.token_bytes(32)
-        file.write(key)
+    if not path.exists():
+        handle, name = tempfile.mkstemp(dir=home, prefix=".session-")  # mode 0600
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(secrets.token_bytes(KEY_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+            with contextlib.suppress(FileExistsError):  # another process was first: its key holds
+                os.link(name, path)
+        finally:
+            os.unlink(name)
+    key = path.read_bytes()
+    if len(key) != KEY_BYTES:
+        raise StudioError(f"{path} is damaged: delete it, and everybody signs in anew.")
     return key
 
 

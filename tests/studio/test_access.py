@@ -1,5 +1,6 @@
 """Who may come in: passwords, guesses, invitations, sessions, and a folder for each person."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,20 @@ def test_the_key_of_sessions_is_made_once_for_its_owner_alone(tmp_path: Path) ->
     key = session_key(tmp_path)
     assert session_key(tmp_path) == key and len(key) == 32
     assert (tmp_path / "session.key").stat().st_mode & 0o077 == 0
+    assert not list(tmp_path.glob(".session-*"))
+
+
+def test_processes_that_start_together_sign_with_one_key(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        keys = set(pool.map(session_key, [tmp_path] * 64))
+    assert len(keys) == 1 and len(keys.pop()) == 32
+
+
+@pytest.mark.parametrize("left", [b"", b"half a key"])
+def test_nothing_is_signed_with_a_key_that_was_cut_short(tmp_path: Path, left: bytes) -> None:
+    (tmp_path / "session.key").write_bytes(left)
+    with pytest.raises(StudioError, match="damaged"):
+        session_key(tmp_path)
 
 
 def test_everybody_has_a_folder_of_their_own_whatever_they_are_called(tmp_path: Path) -> None:
