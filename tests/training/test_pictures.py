@@ -8,7 +8,15 @@ import numpy.typing as npt
 import pytest
 
 from training.world import pictures
-from training.world.pictures import COLOUR_RGB, ICONS, NUM_VARIANTS, SIZES_PX, render_image, render_video
+from training.world.pictures import (
+    COLOUR_RGB,
+    ICONS,
+    NUM_VARIANTS,
+    SIZES_PX,
+    render_background,
+    render_image,
+    render_video,
+)
 from training.world.scene import BACKGROUNDS, COLOURS, SIZES, THINGS, Motion, Relation, Scene, Thing
 
 SEEDS = range(12)
@@ -245,3 +253,10 @@ def test_a_video_lasts_as_long_as_its_sound() -> None:
 def test_a_video_of_a_scene_without_motion_is_an_error() -> None:
     with pytest.raises(ValueError, match="has no motion; set one of: left, right"):
         render_video(one(), 0)
+
+
+@pytest.mark.parametrize("scene", [one(), pair(Relation.ABOVE), moving(Motion.LEFT)])
+def test_a_background_is_what_the_things_of_a_picture_stand_on(scene: Scene) -> None:
+    made = render_video(scene, 7) if scene.motion else render_image(scene, 7)[None]
+    shares = [float((made == render_background(scene, seed)).all(-1).mean()) for seed in range(8)]
+    assert 0.5 < shares[7] < 1 and shares[7] == max(shares)

@@ -44,7 +44,6 @@ _SOUNDS: dict[Side, Sequence[Callable[[np.random.Generator], Waveform]]] = {
         foreign_sounds.organ,
         foreign_sounds.bursts,
         foreign_sounds.melody,
-        foreign_sounds.arcade,
         foreign_sounds.shaker,
         foreign_sounds.applause,
         foreign_sounds.singing,

@@ -96,19 +96,6 @@ def organ(rng: np.random.Generator) -> Waveform:
     return out
 
 
-def arcade(rng: np.random.Generator) -> Waveform:
-    """A video game: notes of a square wave, fast and jumping, some gliding."""
-    out, at, odd = silence(), 0.0, np.where(np.arange(1, 12) % 2, 1 / np.arange(1, 12), 0)
-    while at < DURATION - 0.15:
-        length = min(rng.choice([0.05, 0.07, 0.1, 0.2]), DURATION - at)
-        start = rng.uniform(180, 1500)
-        pitch = contour(length, start, start * rng.choice([1, 1, 0.5, 2]))
-        note = tone(pitch, odd, int(length * SAMPLE_RATE))
-        add(out, note * swell(length, 0.003, 0.01)[: len(note)], at)
-        at += length * rng.choice([1, 1, 1, 2])
-    return out
-
-
 def shaker(rng: np.random.Generator) -> Waveform:
     """Seeds in a gourd: short hisses in a steady rhythm, every few the louder."""
     out, low = silence(), rng.uniform(2500, 4500)

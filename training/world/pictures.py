@@ -102,6 +102,12 @@ def render_video(
     return frames
 
 
+def render_background(scene: Scene, seed: int, size: int = REFERENCE_SIZE) -> Pixels:
+    """Render what `render_image`, or for a scene with motion `render_video`, puts its things on: uint8 (size, size, 3)."""
+    rng = random.Random(f"{'image' if scene.motion is None else 'video'} {seed}")
+    return background(scene.background, rng.randrange(NUM_VARIANTS), size)
+
+
 def motion_pose(motion: Motion, index: int, num_frames: int) -> Pose:
     """Give the pose of frame `index`, before any jitter."""
     progress = index / max(num_frames - 1, 1)

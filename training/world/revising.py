@@ -21,7 +21,7 @@ from training.world.talk import ATTRIBUTES, Talk
 
 _CHANGES: dict[Kind, tuple[str, ...]] = {
     "one": ("colour", "colour", "background", "background", "size", "add", "thing"),
-    "two": ("colour_of", "colour_of", "background", "relation", "relation", "swap", "thing_of"),
+    "two": ("colour_of", "colour_of", "colour_of", "background", "relation", "swap", "swap", "thing_of", "thing_of"),
     "video": ("colour", "background", "motion", "motion", "thing"),
     "audio": ("sound",),
 }

@@ -81,7 +81,7 @@ _USERS: dict[str, tuple[Templates, Templates]] = {
     "play_seen": (
         ("play what you see", "play the sound of this", "let me hear this", "let me hear what you see",
          "make the sound of this", "can you play what you see?", "turn this into a sound", "I want to hear this",
-         "play this", "play the sound of the thing you see"),
+         "play this", "play the sound of the thing you see", "could you let me hear this?", "I want to hear what you see"),
         ("let me hear the sound of this", "can you let me hear what you see?", "I want to hear the thing you see"),
     ),
     "animate_seen": (
