@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from studio.server import lifespan, middleware, routes
+from studio.server.application import lifespan, middleware, routes
 from studio.ui.frame import ICON, open_page
 from studio.ui.pages import choose_page
 

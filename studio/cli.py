@@ -10,10 +10,15 @@ from typing import Annotated, ParamSpec, TypeVar
 
 import typer
 
-from studio import importing, lab_commands, library_commands, queue_commands, search_commands, serving
 from studio.background import become
 from studio.errors import Cancelled, StudioError
+from studio.jobs import commands as queue_commands
+from studio.lab import commands as lab_commands
+from studio.library import commands as library_commands
+from studio.models import importing
 from studio.options import OUTPUTS, DecodeChoice, ReplyOptions, draw_seed
+from studio.search import commands as search_commands
+from studio.server import commands as serving
 from studio.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -92,7 +97,7 @@ def chat(
     as_json: AsJson = False,
 ) -> None:
     """Say something and get a reply: studio chat "draw a red bell above a blue boat and play it" """
-    from studio.session import ChatSession, run_interactive
+    from studio.conversation.session import ChatSession, run_interactive
 
     options = ReplyOptions(
         seed=draw_seed() if seed is None else seed,
@@ -134,7 +139,7 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Make a file again from the recipe it carries, and say whether it comes out the same."""
-    from studio.session import replay_file
+    from studio.conversation.session import replay_file
 
     terminal = Terminal(is_quiet=as_json)
     report = replay_file(terminal, file, preset=preset, home=home, folder=output)
@@ -157,7 +162,7 @@ def presets(context: typer.Context) -> None:
 @_helpful
 def list_presets() -> None:
     """Show every preset in a line."""
-    from studio.presets import preset_table
+    from studio.models.presets import preset_table
 
     Terminal().out.print(preset_table())
 
@@ -172,8 +177,8 @@ def show_preset(
     device: Annotated[str, typer.Option(help="Plan for this device: auto, cpu, cuda...")] = "auto",
 ) -> None:
     """Show all that a preset says about itself."""
-    from studio.preset_plan import plan_page
-    from studio.presets import preset_page
+    from studio.models.preset_plan import plan_page
+    from studio.models.presets import preset_page
 
     Terminal().out.print(plan_page(name, device) if plan else preset_page(name))
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.comparison import Comparison, Verdict, compare
+from studio.conversation.reply import FindMedia, Listener, ReplyMaker, open_conversation, read_parts
 from studio.errors import StudioError
 from studio.media_store import MediaStore
-from studio.models import Model
+from studio.models.in_memory import Model
 from studio.recipe import Recipe
 from studio.replay import ReplayReport
-from studio.reply import FindMedia, Listener, ReplyMaker, open_conversation, read_parts
 
 if TYPE_CHECKING:
     from encoders.media import Media

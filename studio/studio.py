@@ -5,19 +5,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studio.conversation.export import copy_media
+from studio.conversation.history import Content
+from studio.conversation.reply import find_in_store, for_recipe, make_reply, open_conversation, read_parts
 from studio.errors import StudioError
-from studio.export import copy_media
-from studio.history import Content
 from studio.home import studio_home
-from studio.library_near_copies import near_copy_sentences
+from studio.library.near_copies import near_copy_sentences
 from studio.media_store import MediaStore
-from studio.models import Model, OneModel
+from studio.models.in_memory import Model, OneModel
+from studio.models.presets import DEFAULT_PRESET, preset_name
 from studio.options import ReplyOptions, draw_seed
-from studio.presets import DEFAULT_PRESET, preset_name
 from studio.recipe import Recipe, read_recipe
 from studio.remake import remake
 from studio.replay import ReplayReport
-from studio.reply import find_in_store, for_recipe, make_reply, open_conversation, read_parts
 from studio.store import Store
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ class Reply:
 
     def near_copies(self) -> list[str]:
         """Compare what was made with the library; say what is the same as something there, or nearly so."""
-        from studio.library import Library
-        from studio.library_artefacts import compare_at_once
+        from studio.library.artefacts import compare_at_once
+        from studio.library.library import Library
 
         made = [part["media"] for part in self.content if "media" in part]
         compare_at_once(Library(self.store.store), made)

@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from studio.ask import watch
+from studio.conversation.ask import watch
 from studio.errors import Cancelled, StudioError
-from studio.jobs import Job, JobEvent, JobQueue, JobState
+from studio.jobs.queue import Job, JobEvent, JobQueue, JobState
 from studio.plain_text import printable
 from studio.store import Store
 

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from encoders.media import Image, Media, Text
-from studio.library import Library
-from studio.library_vectors import EncoderRecord, Piece
+from studio.library.library import Library
+from studio.library.vectors import EncoderRecord, Piece
 
 WIDTH = 32
 KINDS = ("image", "audio", "video")

@@ -56,6 +56,18 @@ def test_importing_studio_loads_nothing_heavy() -> None:
     assert _heavy_modules_after("import studio") == set()
 
 
+@pytest.mark.parametrize("name", ["studio", "studio.lab", "studio.library", "studio.search"])
+def test_a_package_gives_its_public_names_when_asked_and_no_others(name: str) -> None:
+    assert (
+        _heavy_modules_after(f"import {name}\nassert not [one for one in sys.modules if one.startswith('{name}.')]")
+        == set()
+    )
+    package = importlib.import_module(name)
+    assert all(getattr(package, public) is not None for public in package.__all__)
+    with pytest.raises(AttributeError, match=f"module '{name}' has no attribute 'nothing'"):
+        _ = package.nothing
+
+
 def test_help_loads_nothing_heavy() -> None:
     code = "from typer.testing import CliRunner\nfrom studio.cli import app\n"
     code += "assert CliRunner().invoke(app, ['--help']).exit_code == 0"

@@ -5,16 +5,16 @@ from typing import Any
 
 import streamlit as st
 
-from studio.ask import MAX_ATTACHMENTS, MAX_CHARACTERS, Upload, ask, spool_file
+from studio.conversation.ask import MAX_ATTACHMENTS, MAX_CHARACTERS, Upload, ask, spool_file
+from studio.conversation.history import ConversationRecord, Message
+from studio.conversation.history_search import conversations_with
+from studio.conversation.live import LiveReply
 from studio.errors import StudioError
 from studio.faults import fault
-from studio.history import ConversationRecord, Message
-from studio.history_search import conversations_with
-from studio.jobs import Job, JobState
-from studio.live import LiveReply
+from studio.jobs.queue import Job, JobState
 from studio.media_store import MAX_UPLOAD_BYTES
+from studio.models.presets import DEFAULT_PRESET, HONEST_LABEL
 from studio.options import ReplyOptions
-from studio.presets import DEFAULT_PRESET, HONEST_LABEL
 from studio.ui.faults import told, why_failed
 from studio.ui.frame import (
     FILE_TYPES,

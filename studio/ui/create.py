@@ -4,11 +4,11 @@ from typing import Any
 
 import streamlit as st
 
+from studio.conversation.live import LiveReply
 from studio.creation import AXES, Axis, Wish, grid_of, read_axis, to_payload
 from studio.errors import StudioError
 from studio.faults import fault
-from studio.jobs import Job
-from studio.live import LiveReply
+from studio.jobs.queue import Job
 from studio.options import MAX_SEED, draw_seed
 from studio.ui.beginning import begin_with, choose_beginning
 from studio.ui.faults import told

@@ -10,9 +10,9 @@ from typing import Any
 import streamlit as st
 
 from studio.errors import StudioError
-from studio.gallery import BIN, collections_of, is_thrown_away, names_of, put_back, throw_away
-from studio.jobs import Job
-from studio.library import Item
+from studio.jobs.queue import Job
+from studio.library.gallery import BIN, collections_of, is_thrown_away, names_of, put_back, throw_away
+from studio.library.library import Item
 from studio.plain_text import printable
 from studio.ui.frame import PageStudio, go_to_page, show_text
 from studio.ui.messages import MIME, show_media

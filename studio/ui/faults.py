@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from studio.errors import StudioError
-from studio.jobs import Job
+from studio.jobs.queue import Job
 from studio.ui.frame import PageStudio, label
 from studio.ui.words import N_, _
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from studio.figures_job import read_report
+from studio.jobs.figures import read_report
 from studio.ui.frame import PageStudio, chosen_preset, show_empty, show_text
 from studio.ui.models import table
 from studio.ui.words import N_, _

@@ -8,16 +8,16 @@ from time import monotonic
 
 import streamlit as st
 
-from studio.history import History
+from studio.conversation.history import History
 from studio.home import home_of, studio_home
-from studio.jobs import JobQueue
-from studio.library import Library
+from studio.jobs.queue import JobQueue
+from studio.jobs.worker import ensure_worker
+from studio.library.library import Library
 from studio.media_store import MediaStore
+from studio.models.presets import page_preset
 from studio.plain_text import printable
-from studio.presets import page_preset
 from studio.store import Store
 from studio.ui.person import person
-from studio.worker import ensure_worker
 
 ICON = Path(__file__).with_name("icon.svg")
 STYLE = Path(__file__).with_name("style.css")

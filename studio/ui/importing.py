@@ -5,8 +5,8 @@ from pathlib import Path
 import streamlit as st
 
 from studio.errors import StudioError
-from studio.import_job import DECODERS, LEFT_OUT, folder_of
-from studio.jobs import Job
+from studio.jobs.importing import DECODERS, LEFT_OUT, folder_of
+from studio.jobs.queue import Job
 from studio.ui.faults import told
 from studio.ui.frame import PageStudio, go_to_page, label, show_text
 from studio.ui.tiles import KIND_NAMES

@@ -10,10 +10,10 @@ import streamlit as st
 
 from pipelines.presets import PACKAGED
 from studio.errors import StudioError
-from studio.jobs import Job
+from studio.jobs.queue import Job
+from studio.models.runs import Runs, RunState
+from studio.models.training_plan import BASELINES
 from studio.options import MAX_SEED, draw_seed
-from studio.runs import Runs, RunState
-from studio.training_plan import BASELINES
 from studio.ui.figures import show_figures
 from studio.ui.frame import (
     WIDE,

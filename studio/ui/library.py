@@ -6,8 +6,9 @@ from typing import Any
 import streamlit as st
 
 from studio.errors import StudioError
-from studio.finding import read_page_query
-from studio.gallery import (
+from studio.jobs.finding import read_page_query
+from studio.jobs.queue import Job, JobState
+from studio.library.gallery import (
     BIN,
     View,
     browse,
@@ -19,8 +20,7 @@ from studio.gallery import (
     throw_away,
     unpictured,
 )
-from studio.jobs import Job, JobState
-from studio.library import Item
+from studio.library.library import Item
 from studio.media_store import MAX_UPLOAD_BYTES
 from studio.ui.detail import show_detail
 from studio.ui.faults import told

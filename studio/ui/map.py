@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from PIL import Image as PillowImage
 
-from studio.gallery import View
-from studio.library_map import LibraryMap, landmarks, map_of
+from studio.library.gallery import View
+from studio.library.map import LibraryMap, landmarks, map_of
 from studio.plain_text import printable
 from studio.ui.frame import PageStudio, page_studio, show_empty, show_text
 from studio.ui.tiles import KIND_NAMES, UNNAMED, open_item

@@ -5,8 +5,8 @@ from pathlib import Path
 import streamlit as st
 
 from studio.home import root_home
-from studio.jobs import JobState
-from studio.loaded import LoadedModel, loaded_model
+from studio.jobs.queue import JobState
+from studio.models.loaded import LoadedModel, loaded_model
 from studio.ui.frame import PageStudio, show_text
 from studio.ui.words import _
 from studio.ui.work import follow_job, job_in_address, show_failure, start

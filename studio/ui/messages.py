@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from studio.history import Content
-from studio.jobs import Job, JobState
-from studio.live import LiveMedia, LiveReply, LiveText
-from studio.media_route import media_path
+from studio.conversation.history import Content
+from studio.conversation.live import LiveMedia, LiveReply, LiveText
+from studio.jobs.queue import Job, JobState
+from studio.server.media_route import media_path
 from studio.ui.frame import PageStudio, show_text
 from studio.ui.person import media_key
 from studio.ui.words import N_, _

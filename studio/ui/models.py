@@ -7,10 +7,10 @@ from pathlib import Path
 import streamlit as st
 
 from pipelines.presets import PRESETS, Preset
-from studio.import_job import imported_models
-from studio.preset_plan import ABOUT
-from studio.preset_state import OURS, CardFigure, PartState, figures_of, memory_of, parts_of
-from studio.presets import DEFAULT_PRESET, HONEST_LABEL
+from studio.jobs.importing import imported_models
+from studio.models.preset_plan import ABOUT
+from studio.models.preset_state import OURS, CardFigure, PartState, figures_of, memory_of, parts_of
+from studio.models.presets import DEFAULT_PRESET, HONEST_LABEL
 from studio.ui.frame import (
     NARROW,
     PageStudio,

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from studio.access import Access
-from studio.doorkeeper import sessions
-from studio.gate import LOGIN, LOGOUT, MEDIA_TOKEN
-from studio.sessions import COOKIE
+from studio.server.access import Access
+from studio.server.doorkeeper import sessions
+from studio.server.gate import LOGIN, LOGOUT, MEDIA_TOKEN
+from studio.server.sessions import COOKIE
 from studio.ui.words import _
 
 

@@ -5,7 +5,7 @@ import time
 
 import streamlit as st
 
-from studio.runs import Run, RunLog, Runs
+from studio.models.runs import Run, RunLog, Runs
 from studio.ui.frame import label, show_text, show_title
 from studio.ui.models import table
 from studio.ui.training import STAGE_NAMES, STATE_NAMES, curve_names, smooth, thin

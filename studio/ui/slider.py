@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from studio.media_route import media_path
+from studio.server.media_route import media_path
 from studio.ui.frame import label
 from studio.ui.words import _
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from studio.library import Item
+from studio.library.library import Item
 from studio.plain_text import printable
 from studio.ui.frame import PageStudio, label
 from studio.ui.words import N_, _

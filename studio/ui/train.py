@@ -7,9 +7,9 @@ from pathlib import Path
 import streamlit as st
 
 from pipelines.presets import PRESETS
-from studio.presets import DEFAULT_PRESET
-from studio.runs import Run, Runs, RunState, command_of
-from studio.training_plan import BASELINES, STAGES, WORLD, plan_of
+from studio.models.presets import DEFAULT_PRESET
+from studio.models.runs import Run, Runs, RunState, command_of
+from studio.models.training_plan import BASELINES, STAGES, WORLD, plan_of
 from studio.ui.frame import (
     NARROW,
     PageStudio,

@@ -7,8 +7,8 @@ from typing import Any
 import streamlit as st
 
 from studio.errors import StudioError
-from studio.runs import Run, RunLog, Runs, RunState
-from studio.training_plan import STAGES
+from studio.models.runs import Run, RunLog, Runs, RunState
+from studio.models.training_plan import STAGES
 from studio.ui.frame import go_to_page, label, page_studio, show_text, show_title
 from studio.ui.models import table
 from studio.ui.words import N_, _

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import streamlit as st
 
-from studio.ask import MAX_CHARACTERS
-from studio.branching import branch, words_of
+from studio.conversation.ask import MAX_CHARACTERS
+from studio.conversation.branching import branch, words_of
+from studio.conversation.history import ConversationRecord, Message
+from studio.conversation.how import How, how_it_came
+from studio.conversation.transcript import to_html, to_markdown
 from studio.errors import StudioError
-from studio.history import ConversationRecord, Message
-from studio.how import How, how_it_came
-from studio.jobs import Job
+from studio.jobs.queue import Job
 from studio.options import ReplyOptions, draw_seed
-from studio.transcript import to_html, to_markdown
 from studio.ui.frame import PageStudio, label, show_text
 from studio.ui.messages import THINGS
 from studio.ui.models import table

@@ -6,12 +6,12 @@ from typing import Any
 import streamlit as st
 
 from studio.errors import StudioError
-from studio.jobs import Job, JobEvent, JobState
-from studio.presets import page_preset
+from studio.jobs.queue import Job, JobEvent, JobState
+from studio.jobs.worker import ensure_worker
+from studio.models.presets import page_preset
 from studio.ui.faults import why_failed
 from studio.ui.frame import PageStudio, label, look_for_worker, page_studio, show_text
 from studio.ui.words import _
-from studio.worker import ensure_worker
 
 POLL_SECONDS = 0.4
 QUEUE_SECONDS = 2.0

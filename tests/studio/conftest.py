@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from studio.models import Model, OneModel
+from studio.models.in_memory import Model, OneModel
 from studio.store import Store
 
 OUTGOING = 12.0  # times the usual size of the signal tokens' rows: a random core then asks for media often
@@ -44,7 +44,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def model(model_folder: Path) -> Model:
     """The random model, loaded once."""
-    from studio.models import load_model
+    from studio.models.in_memory import load_model
 
     return load_model(str(model_folder))
 

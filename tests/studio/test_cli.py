@@ -13,14 +13,14 @@ from typer.testing import CliRunner, Result
 
 from encoders.files import write_media
 from encoders.media import Image
-from studio.answer import Answerer
 from studio.cli import app
+from studio.conversation.history import History
 from studio.errors import Cancelled, StudioError
-from studio.history import History
-from studio.jobs import JobQueue
-from studio.models import OneModel
+from studio.jobs.answer import Answerer
+from studio.jobs.queue import JobQueue
+from studio.jobs.worker import run_job
+from studio.models.in_memory import OneModel
 from studio.store import Store
-from studio.worker import run_job
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers' own
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,7 +38,7 @@ def run(store: Store, models: OneModel, monkeypatch: pytest.MonkeyPatch, tmp_pat
             run_job(lease, answerer.kinds())
         return True
 
-    monkeypatch.setattr("studio.ask.ensure_worker", work_now)
+    monkeypatch.setattr("studio.conversation.ask.ensure_worker", work_now)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     runner = CliRunner()
@@ -205,5 +205,5 @@ def test_every_end_has_its_exit_status(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("studio.session.ChatSession.send", fail)
+    monkeypatch.setattr("studio.conversation.session.ChatSession.send", fail)
     assert run("chat", "hello").exit_code == status

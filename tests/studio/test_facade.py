@@ -12,8 +12,8 @@ from encoders.files import write_media
 from encoders.media import Image
 from studio import Studio, StudioError
 from studio.comparison import Verdict
-from studio.library import Library
-from studio.models import Model, OneModel
+from studio.library.library import Library
+from studio.models.in_memory import Model, OneModel
 from studio.options import DecodeChoice, ReplyOptions
 from studio.recipe import read_recipe
 from studio.studio import Reply

@@ -8,10 +8,10 @@ from studio_pages import open_page
 
 from studio.errors import StudioError
 from studio.faults import FAULTS, fault
-from studio.jobs import JobQueue, Lease
+from studio.jobs.queue import JobQueue, Lease
+from studio.jobs.worker import JobKind, run_job
 from studio.store import Store
 from studio.ui.faults import MESSAGES
-from studio.worker import JobKind, run_job
 
 
 @pytest.fixture(autouse=True)

@@ -18,48 +18,48 @@ from studio_pages import ROOT, html_of, open_page
 
 from encoders.files import MediaError, read_media
 from encoders.media import Image
-from studio.ask import Upload, ask
+from studio.conversation.ask import Upload, ask
+from studio.conversation.history import History
+from studio.conversation.transcript import to_markdown
 from studio.errors import StudioError
-from studio.finding import read_page_query
-from studio.gallery import packed
-from studio.history import History
 from studio.home import home_of
-from studio.jobs import JobQueue
-from studio.library import Library
-from studio.media_route import media_path
+from studio.jobs.finding import read_page_query
+from studio.jobs.queue import JobQueue
+from studio.library.gallery import packed
+from studio.library.library import Library
 from studio.media_store import MediaStore
 from studio.options import ReplyOptions
-from studio.search_query import File
+from studio.search.query import File
+from studio.server.media_route import media_path
 from studio.store import Store
-from studio.transcript import to_markdown
 from studio.ui.frame import FILE_TYPES
 
 HELD = {
     "control tokens typed as text": (
         "pipelines/test_conversation_inputs.py::test_control_tokens_in_any_text_input_fire_nothing",
         "pipelines/test_text.py::test_text_that_spells_control_tokens_is_kept_to_the_letter",
-        "studio/test_chat_page.py::test_what_anybody_says_is_shown_as_it_is",
+        "studio/ui/test_chat_page.py::test_what_anybody_says_is_shown_as_it_is",
     ),
     "path traversal in gallery, download, delete, export": (
-        "studio/test_media_route.py::test_what_is_not_an_id_of_the_store_is_not_found",
-        "studio/test_media_route.py::test_a_file_is_kept_by_a_name_that_is_only_a_name",
+        "studio/server/test_media_route.py::test_what_is_not_an_id_of_the_store_is_not_found",
+        "studio/server/test_media_route.py::test_a_file_is_kept_by_a_name_that_is_only_a_name",
         "studio/test_media_store.py::test_a_name_from_outside_reaches_no_file",
         "studio/test_media_store.py::test_discarding_with_a_name_from_outside_removes_nothing",
-        "studio/test_runs.py::test_names_from_outside_reach_no_other_folder",
+        "studio/models/test_runs.py::test_names_from_outside_reach_no_other_folder",
         "studio/test_hazards.py::test_an_address_from_outside_opens_nothing_and_deletes_nothing",
         "studio/test_hazards.py::test_an_archive_holds_plain_names_alone",
     ),
     "stored XSS through uploaded SVG or HTML": (
         "studio/test_hazards.py::test_markup_is_never_media_whatever_it_is_called",
-        "studio/test_media_route.py::test_a_file_of_the_persons_own_whose_type_is_unknown_is_only_ever_downloaded",
-        "studio/test_media_route.py::test_a_whole_file_comes_with_its_type_its_hash_and_no_leave_to_guess",
-        "studio/test_chat_page.py::test_a_conversation_is_kept_as_a_page_and_as_markdown",
+        "studio/server/test_media_route.py::test_a_file_of_the_persons_own_whose_type_is_unknown_is_only_ever_downloaded",
+        "studio/server/test_media_route.py::test_a_whole_file_comes_with_its_type_its_hash_and_no_leave_to_guess",
+        "studio/ui/test_chat_page.py::test_a_conversation_is_kept_as_a_page_and_as_markdown",
     ),
     "SSRF by media URL": ("studio/test_hazards.py::test_an_address_in_what_is_said_or_sought_is_only_words",),
     "limits enforced after decoding": (
         "encoders/test_files.py::test_ceilings_are_read_from_the_header_before_decoding",
         "studio/test_media_store.py::test_an_upload_beyond_the_limit_is_refused_and_leaves_nothing",
-        "studio/test_gate.py::test_a_form_without_end_is_not_read",
+        "studio/server/test_gate.py::test_a_form_without_end_is_not_read",
     ),
     "native decoder crash or hang": (
         "encoders/test_sandbox.py::test_the_caller_outlives_a_segfault_and_the_next_call_works",
@@ -67,34 +67,34 @@ HELD = {
     ),
     "error text leaks addresses or paths": (
         "encoders/test_files.py::test_an_error_names_the_file_and_never_its_folder",
-        "studio/test_jobs.py::test_an_error_becomes_a_message_of_our_own",
-        "studio/test_chat_page.py::test_the_server_listens_to_this_machine_alone_and_tells_no_details",
+        "studio/jobs/test_queue.py::test_an_error_becomes_a_message_of_our_own",
+        "studio/ui/test_chat_page.py::test_the_server_listens_to_this_machine_alone_and_tells_no_details",
     ),
     "another user's objects by id": (
-        "studio/test_gate.py::test_the_media_of_another_are_not_found_by_their_id",
-        "studio/test_serving.py::test_a_served_studio_shows_everybody_their_own_media_alone",
+        "studio/server/test_gate.py::test_the_media_of_another_are_not_found_by_their_id",
+        "studio/server/test_commands.py::test_a_served_studio_shows_everybody_their_own_media_alone",
         "studio/test_hazards.py::test_what_is_anothers_is_not_found_on_any_page",
     ),
     "cross-site requests, DNS rebinding": (
-        "studio/test_server.py::test_media_come_in_ranges_and_never_compressed_and_only_to_names_of_this_machine",
-        "studio/test_gate.py::test_another_site_can_sign_nobody_in",
-        "studio/test_gate.py::test_on_this_machine_nobody_is_asked_and_from_outside_everybody_is_refused",
+        "studio/server/test_application.py::test_media_come_in_ranges_and_never_compressed_and_only_to_names_of_this_machine",
+        "studio/server/test_gate.py::test_another_site_can_sign_nobody_in",
+        "studio/server/test_gate.py::test_on_this_machine_nobody_is_asked_and_from_outside_everybody_is_refused",
         "studio/test_hazards.py::test_the_page_of_another_site_can_neither_talk_nor_read",
     ),
     "cancel that still decodes, memory that stays": (
         "pipelines/test_conversation.py::test_memory_stays_flat_over_many_cancels",
         "pipelines/test_placement.py::test_memory_stays_flat_over_cancels",
-        "studio/test_jobs.py::test_cancelling_ends_a_waiting_job_at_once_and_a_running_one_at_its_next_step",
+        "studio/jobs/test_queue.py::test_cancelling_ends_a_waiting_job_at_once_and_a_running_one_at_its_next_step",
     ),
     "jobs lost at restart": (
-        "studio/test_jobs.py::test_a_job_whose_worker_is_killed_runs_again_exactly_once",
-        "studio/test_server.py::test_a_job_whose_worker_is_killed_is_taken_up_by_the_next_without_a_page",
-        "studio/test_server.py::test_a_job_that_a_leaving_worker_gives_back_counts_as_not_begun",
+        "studio/jobs/test_queue.py::test_a_job_whose_worker_is_killed_runs_again_exactly_once",
+        "studio/server/test_application.py::test_a_job_whose_worker_is_killed_is_taken_up_by_the_next_without_a_page",
+        "studio/server/test_application.py::test_a_job_that_a_leaving_worker_gives_back_counts_as_not_begun",
     ),
     "a refreshed page loses the running training": (
-        "studio/test_runs.py::test_a_training_is_watched_stopped_and_resumed_by_anybody",
-        "studio/test_train_page.py::test_a_running_training_shows_its_losses_and_examples_and_is_stopped",
-        "studio/test_chat_page.py::test_a_refreshed_page_comes_back_to_a_reply_under_way",
+        "studio/models/test_runs.py::test_a_training_is_watched_stopped_and_resumed_by_anybody",
+        "studio/ui/test_train_page.py::test_a_running_training_shows_its_losses_and_examples_and_is_stopped",
+        "studio/ui/test_chat_page.py::test_a_refreshed_page_comes_back_to_a_reply_under_way",
     ),
 }
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'

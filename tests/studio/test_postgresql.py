@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from studio.conversation.history import History
 from studio.errors import StudioError
-from studio.history import History
-from studio.jobs import JobQueue, JobState
-from studio.library import Library
-from studio.library_vectors import Piece
+from studio.jobs.queue import JobQueue, JobState
+from studio.library.library import Library
+from studio.library.vectors import Piece
 from studio.store import REVISION, Store
 
 ADDRESS = os.environ.get("STUDIO_TEST_DATABASE", "")
@@ -63,9 +63,9 @@ def test_conversations_and_jobs_work(store: Store) -> None:
 def test_the_library_works(store: Store, tmp_path: Path) -> None:
     from PIL import Image as PillowImage
 
-    from studio.ingest import ingest_folder
-    from studio.library_duplicates import find_duplicates, find_near_copies
-    from studio.library_verify import verify
+    from studio.library.duplicates import find_duplicates, find_near_copies
+    from studio.library.ingest import ingest_folder
+    from studio.library.verify import verify
 
     library = Library(store)
     folder = tmp_path / "mine"
@@ -105,10 +105,10 @@ def test_searching_filtering_and_labelling_work(store: Store) -> None:
 
     from shelf import WIDTH, Directions, Shelf, axis, media_id, noise, unit
 
-    from studio.library_artefacts import take_in_artefacts
-    from studio.library_labels import tag_by_labels
-    from studio.search import Search, SearchOptions
-    from studio.search_filters import FILTERS
+    from studio.library.artefacts import take_in_artefacts
+    from studio.library.labels import tag_by_labels
+    from studio.search.filters import FILTERS
+    from studio.search.search import Search, SearchOptions
 
     library = Library(store)
     record = library.vectors.register(
@@ -140,8 +140,8 @@ def test_searching_filtering_and_labelling_work(store: Store) -> None:
 
 def test_near_copies_are_written_down(store: Store) -> None:
     from encoders.media import Image
-    from studio.library_artefacts import compare_at_once
-    from studio.library_near_copies import await_comparison, near_copy_sentences
+    from studio.library.artefacts import compare_at_once
+    from studio.library.near_copies import await_comparison, near_copy_sentences
 
     library = Library(store)
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8).repeat(8, axis=0).repeat(8, axis=1)

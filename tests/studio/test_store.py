@@ -11,9 +11,9 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.schema import CreateTable
 
 from studio import migrations, schema
+from studio.conversation.history import History
 from studio.errors import StudioError
-from studio.history import History
-from studio.jobs import JobQueue
+from studio.jobs.queue import JobQueue
 from studio.media_store import MediaStore
 from studio.store import FILE_NAME, REVISION, Store
 

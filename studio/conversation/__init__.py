@@ -1,0 +1,1 @@
+"""Conversations: asked, answered as one looks on, branched, found again, and kept as files."""

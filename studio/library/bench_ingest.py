@@ -1,0 +1,251 @@
+"""The bench of ingest: its rate against decoding and encoding alone, kills at random moments, and damaged files."""
+
+import hashlib
+import multiprocessing
+import os
+import random
+import signal
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from encoders.files import read_media, write_media
+from encoders.media import Audio, Image, Media, Video
+from studio.errors import StudioError
+from studio.library.encoders import Embedder, load_embedders, register
+from studio.library.ingest import ADDED, REFUSED, ingest, ingest_folder
+from studio.library.ingest_files import walk
+from studio.library.library import Library
+from studio.library.vectors import Piece
+from studio.process_memory import resident_bytes
+from studio.store import Store
+
+SIDE = 256
+SLOWEST_SECONDS = 10.0
+READY_SECONDS = 2.0
+NUM_ITEMS = 400  # files of the kill bench
+WARM_SHARE = 10  # memory is flat if the other nine tenths of the files add none
+KILL_WITHIN_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Stub:
+    """Stands in for an encoder where only the bookkeeping is measured."""
+
+    name: str = "stub"
+    fingerprint: str = "stub"
+    width: int = 512
+    modalities: frozenset[str] = frozenset({"image", "audio", "video"})
+    source: str = "stub:"
+
+    def embed(self, media: Media) -> npt.NDArray[np.float32]:
+        vector = np.random.default_rng(int(media.content_hash[:8], 16)).normal(size=self.width)
+        return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+def ingest_bench(files: int, *, preset: str = "tiny", embedders: Sequence[Embedder] | None = None) -> Iterator[str]:
+    """Compare the rate of ingest with that of decoding and then encoding, each alone; and its memory early and late."""
+    if embedders is None:
+        embedders, notices = load_embedders(preset)
+        yield from notices
+    with tempfile.TemporaryDirectory() as name:
+        folder, home = Path(name) / "files", Path(name) / "home"
+        write_pictures(folder, files, side=SIDE)
+        home.mkdir()
+        paths = [entry.path for entry in walk(folder)]
+        read_media(paths[0])
+        started = time.perf_counter()
+        for path in paths:
+            read_media(path)
+        decoding = time.perf_counter() - started
+        encoding = 0.0
+        for path in paths:
+            media = read_media(path)
+            started = time.perf_counter()
+            for embedder in embedders:
+                if media.modality.value in embedder.modalities:
+                    embedder.embed(media)
+            encoding += time.perf_counter() - started
+        started = time.perf_counter()
+        early = None
+        for number, outcome in enumerate(ingest_folder(Library(Store(home)), folder, embedders), start=1):
+            assert outcome.state == ADDED
+            if number == max(1, files // WARM_SHARE):
+                early = resident_bytes()
+        taken, late = time.perf_counter() - started, resident_bytes()
+    yield f"Ingest of {files:,} pictures of {SIDE} x {SIDE}:"
+    yield f"  decoding alone {files / decoding:,.1f} files/s, encoding alone {files / encoding:,.1f} files/s"
+    yield f"  ingest {files / taken:,.1f} files/s: {(decoding + encoding) / taken:.2f} of one after the other"
+    if early is not None and late is not None:
+        yield (
+            f"  memory after a tenth of them {early / 2**20:,.0f} MiB, after all {late / 2**20:,.0f} MiB: "
+            f"{late / early:.2f} times"
+        )
+
+
+def kill_bench(kills: int, *, num_items: int = NUM_ITEMS, standing: int = 0) -> Iterator[str]:
+    """Kill ingests at random moments; nothing acknowledged may be lost, and nothing may be there twice.
+
+    `standing` are items that the library holds besides, with which it must be ready again.
+    """
+    generator = random.Random(0)
+    with tempfile.TemporaryDirectory() as name:
+        folder, home = Path(name) / "files", Path(name) / "home"
+        home.mkdir()
+        write_pictures(folder, num_items, side=16)
+        _stand(home, standing)
+        told: set[str] = set()
+        lost, damaged, slowest = 0, 0, 0.0
+        for _ in range(kills):
+            if len(told) == num_items:
+                told = _forget(home)
+            told |= _killed(home, folder, generator)
+            started = time.perf_counter()
+            library = Library(Store(home))
+            if library.vectors.encoders():
+                library.nearest(np.eye(Stub.width)[0], "stub", 10)
+            slowest = max(slowest, time.perf_counter() - started)
+            lost += len(told - {row["media"] for row in library.store.rows("SELECT media FROM files")})
+            damaged += library.store.rows("PRAGMA integrity_check")[0]["integrity_check"] != "ok"
+            library.store.close()
+        library = Library(Store(home))
+        for _ in ingest_folder(library, folder, [Stub()], read=_read_png):
+            pass
+        twice = sum(library.stats().items.values()) - num_items - standing
+        library.store.close()
+    yield (
+        f"{kills} kills: {lost} acknowledged files lost, {twice} there twice, {damaged} damaged databases; "
+        f"ready again with {num_items + standing:,} items within {slowest:.2f} s of at most {READY_SECONDS:g}"
+    )
+
+
+def damage_bench(count: int) -> Iterator[str]:
+    """Take in damaged files: this process must live, none may take long, and each must have an outcome."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, home = Path(name) / "files", Path(name) / "home"
+        home.mkdir()
+        write_damaged(folder, count)
+        refused, slowest, number = 0, 0.0, 0
+        started = time.perf_counter()
+        for outcome in ingest(Library(Store(home)), walk(folder), [Stub()], num_readers=1):
+            slowest = max(slowest, time.perf_counter() - started)
+            started = time.perf_counter()
+            number += 1
+            refused += outcome.state == REFUSED
+            if outcome.state not in (ADDED, REFUSED) or (outcome.state == REFUSED and not outcome.reason):
+                raise StudioError(f"{outcome.path.name} ended as {outcome.state} without a reason.")
+    yield (
+        f"{number:,} damaged files: {refused:,} refused with a reason, "
+        f"the slowest took {slowest:.2f} s of at most {SLOWEST_SECONDS:g}"
+    )
+
+
+def write_pictures(folder: Path, count: int, *, side: int) -> None:
+    """Write so many different PNG files."""
+    folder.mkdir(parents=True)
+    for number in range(count):
+        coarse = np.random.default_rng(number).integers(0, 256, (side // 8, side // 8, 3), np.uint8)
+        write_media(folder / f"{number:06}.png", Image.from_uint8(coarse.repeat(8, axis=0).repeat(8, axis=1)))
+
+
+def write_damaged(folder: Path, count: int) -> None:
+    """Write files of every kind with bytes changed, cut off, doubled or put in, the same for the same count."""
+    folder.mkdir(parents=True)
+    generator = random.Random(1)
+    seeds = _seeds(folder.parent)
+    for number in range(count):
+        suffix, data = seeds[number % len(seeds)]
+        damaged = bytearray(data)
+        for _ in range(generator.randint(1, 8)):
+            at = generator.randrange(len(damaged))
+            match generator.randrange(4):
+                case 0:
+                    damaged[at] = generator.randrange(256)
+                case 1:
+                    del damaged[max(8, at) :]
+                case 2:
+                    damaged[at:at] = generator.randbytes(generator.randint(1, 64))
+                case _:
+                    damaged[at : at + 4] = generator.choice((b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff"))
+        (folder / f"{number:06}{suffix}").write_bytes(damaged)
+
+
+def _seeds(folder: Path) -> list[tuple[str, bytes]]:
+    from PIL import Image as PillowImage
+
+    colours = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), np.uint8)
+    sound = Audio.from_numpy(np.sin(np.arange(4000) / 9).astype(np.float32), 8000)
+    write_media(folder / "seed.wav", sound)
+    write_media(folder / "seed.mp4", Video.from_uint8(colours, 4.0, sound))
+    for suffix in (".png", ".jpg", ".webp", ".gif"):
+        PillowImage.fromarray(colours[0]).save(folder / f"seed{suffix}")
+    return [(path.suffix, path.read_bytes()) for path in sorted(folder.glob("seed.*"))]
+
+
+def _killed(home: Path, folder: Path, generator: random.Random) -> set[str]:
+    """Start an ingest in a process, kill it at a random moment, and return what it had acknowledged."""
+    context = multiprocessing.get_context("fork")
+    hear, tell = context.Pipe(duplex=False)
+    process = context.Process(target=_ingest_and_tell, args=(home, folder, tell))
+    process.start()
+    tell.close()
+    end = time.monotonic() + generator.random() * KILL_WITHIN_SECONDS
+    told: set[str] = set()
+    try:
+        while time.monotonic() < end:
+            if hear.poll(max(0.0, end - time.monotonic())):
+                told.add(hear.recv())
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        while True:
+            told.add(hear.recv())
+    except EOFError:
+        pass
+    process.join()
+    return told
+
+
+def _ingest_and_tell(home: Path, folder: Path, tell: Connection) -> None:
+    for outcome in ingest(Library(Store(home)), walk(folder), [Stub()], read=_read_png):
+        tell.send(outcome.media)
+    os._exit(0)
+
+
+def _read_png(path: Path) -> Media:
+    """Read without the sandbox, whose server a forked process must not share."""
+    from PIL import Image as PillowImage
+
+    with PillowImage.open(path, formats=["PNG"]) as picture:
+        return Image.from_uint8(np.array(picture.convert("RGB")))
+
+
+def _forget(home: Path) -> set[str]:
+    """Empty the library once all is in it, so that later kills find work."""
+    store = Store(home)
+    with store.transaction() as database:
+        database.execute("DELETE FROM media WHERE id IN (SELECT media FROM files)")
+    store.close()
+    return set()
+
+
+def _stand(home: Path, count: int) -> None:
+    """Put items into the library without any files."""
+    library, stub = Library(Store(home)), Stub()
+    ((_, record),) = register(library.vectors, [stub])
+    vectors = np.random.default_rng(0).normal(size=(count, stub.width)).astype(np.float32)
+    with library.store.transaction() as database:
+        for number, vector in enumerate(vectors):
+            name = hashlib.sha256(str(number).encode()).hexdigest()
+            database.execute(
+                "INSERT INTO media (id, modality, content_hash, suffix, num_bytes, created, is_stored) "
+                "VALUES (?, 'image', ?, '.png', 0, 0, ?)",
+                (name, name, False),
+            )
+            library.vectors.put(name, record, [Piece(vector / np.linalg.norm(vector))])
+    library.store.close()

@@ -1,0 +1,1 @@
+"""Models: which presets there are, how one is imported, trained, and held in memory."""

@@ -1,0 +1,43 @@
+"""The bench measures what it says, at a size that a test can afford; 250 damaged files among it."""
+
+import re
+from pathlib import Path
+
+import pytest
+from parts import imagebind_folder
+
+from studio.library.bench import exact_bench, graph_bench
+from studio.library.bench_ingest import damage_bench, ingest_bench, kill_bench
+from studio.library.encoders import load_embedder
+
+
+def test_searches_are_compared_side_by_side() -> None:
+    lines = list(exact_bench(400))
+    assert [line.split()[0] for line in lines[1:4]] == ["this", "numpy", "usearch"]
+
+
+def test_a_small_graph_recalls_nearly_all() -> None:
+    recalls = [float(number) for number in re.findall(r"recall@10 ([\d.]+)", "\n".join(graph_bench(600)))]
+    assert recalls[0] >= 0.95 and recalls[1] == 1
+
+
+def test_damaged_files_of_every_kind_have_an_outcome_and_harm_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    (line,) = damage_bench(250)
+    found = re.fullmatch(
+        r"250 damaged files: (\d+) refused with a reason, the slowest took [\d.]+ s of at most 10", line
+    )
+    assert found is not None and int(found[1]) > 100
+    assert not caplog.records  # nothing but the decoder stumbled
+
+
+def test_kills_at_random_moments_lose_nothing() -> None:
+    (line,) = kill_bench(2, num_items=16, standing=200)
+    assert line.startswith("2 kills: 0 acknowledged files lost, 0 there twice, 0 damaged databases")
+    assert "ready again with 216 items" in line
+
+
+def test_ingest_is_measured_beside_decoding_and_encoding_with_its_memory(tmp_path: Path) -> None:
+    embedder = load_embedder("imagebind", f"imagebind:{imagebind_folder(tmp_path)}")
+    told = "\n".join(ingest_bench(12, embedders=[embedder]))
+    assert re.search(r"decoding alone [\d,.]+ files/s, encoding alone [\d,.]+ files/s", told)
+    assert re.search(r"memory after a tenth of them [\d,]+ MiB, after all [\d,]+ MiB: \d\.\d\d times", told)

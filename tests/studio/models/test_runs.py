@@ -1,0 +1,103 @@
+"""Trainings as processes: they outlive whoever started them, are watched by their files, stopped and resumed."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from studio.errors import StudioError
+from studio.models.runs import ENDED, LOG, Run, Runs, RunState, mind
+
+# Stands in for a training: it logs, then works until it is interrupted, unless it is resumed.
+PROGRAM = """
+import json, pathlib, sys, time
+folder = pathlib.Path(sys.argv[sys.argv.index("--output") + 1])
+done = 20 if "--resume" in sys.argv else 10
+(folder / "checkpoints" / "step-00000010").mkdir(parents=True, exist_ok=True)
+with (folder / "log.jsonl").open("a") as log:
+    print(json.dumps({"step": done, "losses": {"loss": 1 / done}, "steps_per_second": 2.5}), file=log, flush=True)
+    print(json.dumps({"step": done, "preview": [{"asked": "a bell"}]}), file=log, flush=True)
+if done == 10:
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def runs(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
+    """Runs whose minding process is started with the program above in the place of the studio's command."""
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    script = "import sys, pathlib; from studio.models.runs import mind; "
+    script += "mind(pathlib.Path(sys.argv[2]), [sys.executable, sys.argv[1]])"
+
+    def launch(folder: Path) -> None:
+        subprocess.Popen([sys.executable, "-c", script, str(program), str(folder)], start_new_session=True)
+
+    monkeypatch.setattr("studio.models.runs._launch", launch)
+    return Runs(home)
+
+
+def wait_until(what: Callable[[], bool], seconds: float = 300) -> None:
+    until = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < until, "it did not come to pass"
+        time.sleep(0.1)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_training_is_watched_stopped_and_resumed_by_anybody(runs: Runs, home: Path) -> None:
+    run = runs.start("align-inputs", {"steps": "20", "fresh": ""})
+    assert run.shown_command.startswith("studio train align-inputs --steps 20 --fresh --output ")
+    wait_until(lambda: runs.log(run).step == 10)
+    other = Runs(home)
+    (seen,) = other.all()
+    assert seen == run
+    assert other.state(seen) == RunState.RUNNING
+    assert other.log(seen).preview == ({"asked": "a bell"},)
+    assert other.speed_of("align-inputs") == 2.5
+    with pytest.raises(StudioError, match="running"):
+        other.resume(run.id)
+    other.stop(run.id)
+    wait_until(lambda: runs.state(run) == RunState.STOPPED)
+    runs.resume(run.id)
+    wait_until(lambda: runs.state(run) == RunState.FINISHED)
+    assert [row["step"] for row in runs.log(run).rows] == [10, 20]
+
+
+def test_a_run_whose_minder_is_gone_is_told_as_failed(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("studio.models.runs._launch", lambda folder: None)
+    run = runs.start("instruct", {"steps": "5"})
+    assert runs.state(run) == RunState.RUNNING
+    monkeypatch.setattr("studio.models.runs.START_SECONDS", 0.0)
+    assert runs.state(run) == RunState.FAILED
+
+
+def test_a_command_that_fails_is_told_with_what_it_printed(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("studio.models.runs._launch", lambda folder: None)
+    run = runs.start("instruct", {"steps": "5"})
+    assert mind(run.folder, [sys.executable, "-c", "import sys; sys.exit(3)"]) == 3
+    assert json.loads((run.folder / ENDED).read_text())["code"] == 3
+    assert runs.state(run) == RunState.FAILED
+
+
+def test_a_half_written_line_and_repeated_steps_do_no_harm(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("studio.models.runs._launch", lambda folder: None)
+    run: Run = runs.start("vae", {"steps": "5"})
+    lines = [
+        '{"stage": "vae"}',
+        '{"step": 1, "losses": {"loss": 2.0}}',
+        '{"step": 1, "losses": {"loss": 1.0}}',
+        '{"step": 2, "lo',
+    ]
+    (run.folder / LOG).write_text("\n".join(lines))
+    assert runs.log(run).rows == ({"step": 1, "loss": 1.0},)
+
+
+def test_names_from_outside_reach_no_other_folder(runs: Runs) -> None:
+    for name in ("../../etc", "x", "", "20260101-000000-zzzzzz"):
+        with pytest.raises(StudioError, match="not known here"):
+            runs.get(name)

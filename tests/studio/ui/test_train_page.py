@@ -1,0 +1,161 @@
+"""The page of trainings: data checked first, the plan and the very command shown, a run watched, stopped, resumed, used."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from studio_pages import html_of, open_page
+
+from studio.jobs.queue import JobQueue
+from studio.jobs.worker import run_job
+from studio.models.runs import ENDED, LOG, STOP, Run, Runs
+from studio.models.training_plan import check_data, plan_of
+from studio.store import Store
+
+
+@pytest.fixture(autouse=True)
+def launched(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Note the runs that would be started."""
+    noted: list[Path] = []
+    monkeypatch.setattr("studio.models.runs._launch", noted.append)
+    for place in ("frame", "work"):
+        monkeypatch.setattr(f"studio.ui.{place}.ensure_worker", lambda home, *, preset: True)
+    return noted
+
+
+def log(run: Run, *steps: int) -> None:
+    lines = [{"step": step, "losses": {"loss": 1 / step, "aid": 2.0}, "steps_per_second": 2.0} for step in steps]
+    shown = {"step": steps[-1], "preview": [{"prompt": "what is it?", "wanted": "a bell", "text": "a <b>bell</b>"}]}
+    (run.folder / LOG).write_text("\n".join(map(json.dumps, [*lines, shown])) + "\n")
+
+
+def open_run(run: Run) -> AppTest:
+    page = open_page("train")
+    page.query_params["run"] = run.id
+    return page.run()
+
+
+def test_a_training_is_planned_and_started_by_the_command_that_is_shown(home: Path, launched: list[Path]) -> None:
+    page = open_page("train").run()
+    assert not page.exception
+    page.selectbox(key="stage").set_value("instruct").run()
+    page.number_input(key="steps_instruct").set_value(50).run()
+    assert "studio train instruct --data world --preset tiny --steps 50 --batch-size 32" in page.code[0].value
+    plan = plan_of("instruct", "tiny")
+    assert plan.num_trained is not None and plan.num_frozen is not None and 0 < plan.num_trained < plan.num_frozen
+    assert f"{plan.num_trained:,}" in html_of(page)
+    page.button(key="start").click().run()
+    assert not page.exception
+    (run,) = Runs(home).all()
+    assert launched == [run.folder]
+    shown = html_of(page)
+    assert "Getting ready" in shown
+    assert page.code[0].value == run.shown_command
+
+
+def test_stages_train_ever_more_and_only_what_the_preset_tells() -> None:
+    counts = [plan_of(stage, "tiny").num_trained for stage in ("align-inputs", "align-outputs", "instruct")]
+    assert all(count is not None and count > 0 for count in counts)
+    assert plan_of("vae", "").num_trained is None
+    assert plan_of("instruct", "image-1.5b").num_trained is None
+
+
+def test_a_running_training_shows_its_losses_and_examples_and_is_stopped(home: Path) -> None:
+    run = Runs(home).start("instruct", {"steps": "100"})
+    log(run, 10, 20)
+    page = open_run(run)
+    assert not page.exception
+    assert "step 20 of 100" in page.get("progress")[0].proto.text
+    assert "a &lt;b&gt;bell&lt;/b&gt;" in html_of(page)
+    assert len(page.get("arrow_vega_lite_chart")) + len(page.get("vega_lite_chart")) == 1
+    page.button(key="stop-run").click().run()
+    assert (run.folder / STOP).exists()
+    assert page.button(key="stop-run").disabled
+
+
+def test_a_stopped_training_goes_on(home: Path, launched: list[Path]) -> None:
+    run = Runs(home).start("instruct", {"steps": "100"})
+    log(run, 10)
+    (run.folder / STOP).touch()
+    (run.folder / ENDED).write_text(json.dumps({"code": -2, "time": time.time()}))
+    page = open_run(run)
+    page.button(key="resume-run").click().run()
+    assert not page.exception
+    assert launched == [run.folder, run.folder]
+    assert page.button(key="stop-run")
+
+
+def test_a_finished_training_is_used_in_chat_and_a_failed_one_says_why(home: Path) -> None:
+    run = Runs(home).start("instruct", {"steps": "100"})
+    (run.folder / ENDED).write_text(json.dumps({"code": 0, "time": time.time()}))
+    assert open_run(run).button(key="use-run")
+    (run.folder / ENDED).write_text(json.dumps({"code": 1, "time": time.time()}))
+    (run.folder / "output.txt").write_text("ValueError: no such preset")
+    page = open_run(run)
+    assert "no such preset" in page.code[1].value
+    back = page.button(key="back").click().run()
+    assert any("failed" in button.label for button in back.button)
+
+
+def test_own_data_must_be_checked_before_a_start(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "one.png").write_bytes(b"")
+    page = open_page("train").run()
+    page.selectbox(key="stage").set_value("vae").run()
+    page.button_group(key="own_data").set_value([True]).run()
+    assert page.button(key="start").disabled
+    for path, told in ((tmp_path / "nowhere", "no folder of pictures"), (tmp_path, "1 pictures")):
+        page.text_input(key="data_path").set_value(str(path)).run()
+        assert page.button(key="start").disabled
+        page.button(key="check").click().run()
+        lease = JobQueue(store).claim()
+        assert lease is not None
+        run_job(lease, {"check": check_data})
+        page.run()
+        assert not page.exception
+        shown = [element.value for element in (*page.error, *page.success)]
+        assert any(told in text.replace("\\", "") for text in shown)
+    assert not page.button(key="start").disabled
+
+
+def test_an_unknown_training_is_told(home: Path) -> None:
+    page = open_page("train")
+    page.query_params["run"] = "../../etc"
+    page.run()
+    assert not page.exception
+    assert "not known here" in page.warning[0].value
+
+
+def test_trainings_are_compared_in_one_chart_and_one_table(home: Path) -> None:
+    runs = Runs(home)
+    first, second = (runs.start("vae", {"steps": "100", "seed": seed}) for seed in ("3", "4"))
+    log(first, 10, 20)
+    log(second, 10, 20, 30)
+    page = open_page("train").run()
+    page.button(key="compare-runs").click().run()
+    assert not page.exception
+    assert set(page.multiselect(key="compared").value) == {first.id, second.id}
+    assert len(page.get("arrow_vega_lite_chart")) + len(page.get("vega_lite_chart")) == 1
+    shown = html_of(page)
+    assert "<td>--steps</td><td>100</td><td>100</td>" in shown
+    assert "<b>3</b>" in shown and "<b>4</b>" in shown
+    assert "<b>0.03333</b>" in shown
+    page.button_group(key="curve").set_value("aid").run()
+    assert not page.exception
+    page.multiselect(key="compared").set_value([]).run()
+    assert not page.exception
+    assert "two trainings or more" in html_of(page)
+    page.button(key="back").click().run()
+    assert page.button(key="start")
+
+
+def test_trainings_that_wrote_nothing_down_yet_say_so(home: Path) -> None:
+    runs = Runs(home)
+    for _ in range(2):
+        runs.start("vae", {"steps": "100"})
+    page = open_page("train")
+    page.query_params["compare"] = ""
+    page.run()
+    assert not page.exception
+    assert "None of these has written down a loss yet" in html_of(page)
