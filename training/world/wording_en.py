@@ -224,7 +224,7 @@ _USERS: dict[str, tuple[Templates, Templates]] = {
         ("tell me what thing this is", "can you tell me which thing you see?"),
     ),
     "ask_things": (
-        ("which two things are these?", "which things do you see?", "what two things are in this picture?"),
+        ("which two things are there?", "which things do you see?", "what two things are in this picture?"),
         ("tell me which two things you see",),
     ),
     "ask_if_colour": (("is the {name} {colour}?", "is this {name} {colour}?"), ("tell me, is the {name} {colour}?",)),
