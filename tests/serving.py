@@ -13,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 300
+STREAMLIT = (sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", "PORT")  # without `studio serve`
 
 
 def free_port() -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,38 @@ def store(home: Path) -> Iterator[Store]:
     store = Store(home)
     yield store
     store.close()
+
+
+@pytest.fixture
+def started_workers(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Note where a page would start a worker instead of starting one."""
+    started: list[Path] = []
+
+    def note(home: Path, *, preset: str) -> bool:
+        started.append(home)
+        return True
+
+    for place in ("frame", "work"):
+        monkeypatch.setattr(f"studio.ui.{place}.ensure_worker", note)
+    return started
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium from the PATH, for the tests of one file."""
+    from screenshots import chromium
+
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running studio with a home of its own, for the tests of one file."""
+    from serving import serving
+
+    with serving(tmp_path_factory.mktemp("home")) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

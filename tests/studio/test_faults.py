@@ -13,11 +13,7 @@ from studio.jobs.worker import JobKind, run_job
 from studio.store import Store
 from studio.ui.faults import MESSAGES
 
-
-@pytest.fixture(autouse=True)
-def started_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    for place in ("frame", "work"):
-        monkeypatch.setattr(f"studio.ui.{place}.ensure_worker", lambda home, *, preset: True)
+pytestmark = pytest.mark.usefixtures("started_workers")
 
 
 def failing(error: Exception) -> Mapping[str, JobKind]:

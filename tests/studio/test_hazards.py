@@ -4,7 +4,6 @@ import ast
 import http.client
 import io
 import socket
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import torch
-from serving import serving
+from serving import STREAMLIT, serving
 from streamlit.testing.v1 import AppTest
 from studio_pages import ROOT, html_of, open_page
 
@@ -33,6 +32,8 @@ from studio.search.query import File
 from studio.server.media_route import media_path
 from studio.store import Store
 from studio.ui.frame import FILE_TYPES
+
+pytestmark = pytest.mark.usefixtures("started_workers")
 
 HELD = {
     "control tokens typed as text": (
@@ -111,12 +112,6 @@ def test_the_tests_that_hold_a_hazard_are_there(hazard: str) -> None:
             if isinstance(node, ast.FunctionDef)
         }
         assert name in names, test
-
-
-@pytest.fixture(autouse=True)
-def _no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    for place in ("frame", "work"):
-        monkeypatch.setattr(f"studio.ui.{place}.ensure_worker", lambda home, *, preset: True)
 
 
 def put(home: Path, shade: float = 0.0) -> str:
@@ -234,8 +229,7 @@ def test_the_page_of_another_site_can_neither_talk_nor_read(home: Path, monkeypa
         connection.close()
         return answer
 
-    command = (sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", "PORT")
-    with serving(home, command=command) as address:
+    with serving(home, command=STREAMLIT) as address:
         socket_path = "/_stcore/stream"
         assert ask_for(address, socket_path, **upgrade, Origin=address).status == 101
         assert ask_for(address, socket_path, **upgrade, Origin="http://evil.example").status == 403

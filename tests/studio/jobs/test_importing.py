@@ -16,13 +16,9 @@ from studio.jobs.queue import JobQueue, JobState
 from studio.jobs.worker import run_job
 from studio.store import Store
 
+pytestmark = pytest.mark.usefixtures("started_workers")
+
 SIZES = {"image": (6, 16), "video": (120, 16), "audio": (1, 8)}  # what the decoders in tests/parts.py take
-
-
-@pytest.fixture(autouse=True)
-def started_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    for place in ("frame", "work"):
-        monkeypatch.setattr(f"studio.ui.{place}.ensure_worker", lambda home, *, preset: True)
 
 
 @pytest.fixture

@@ -15,13 +15,9 @@ from studio.library.map import flatten, landmarks, map_of
 from studio.library.vectors import Piece
 from studio.store import Store
 
+pytestmark = pytest.mark.usefixtures("started_workers")
+
 WIDTH = 8
-
-
-@pytest.fixture(autouse=True)
-def started_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    for place in ("frame", "work"):
-        monkeypatch.setattr(f"studio.ui.{place}.ensure_worker", lambda home, *, preset: True)
 
 
 @pytest.fixture

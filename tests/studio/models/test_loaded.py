@@ -16,11 +16,7 @@ from studio.models.in_memory import Model, OneModel
 from studio.models.loaded import loaded_model, note_loaded
 from studio.store import Store
 
-
-@pytest.fixture(autouse=True)
-def started_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    for place in ("frame", "work"):
-        monkeypatch.setattr(f"studio.ui.{place}.ensure_worker", lambda home, *, preset: True)
+pytestmark = pytest.mark.usefixtures("started_workers")
 
 
 def do_work(store: Store, answerer: Answerer) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import torch
 from filelock import FileLock, Timeout
-from serving import serving
+from serving import STREAMLIT, serving
 
 from encoders.media import Image
 from studio.jobs.queue import JobQueue, JobState, Leaving
@@ -50,9 +50,7 @@ def is_worked_in(home: Path) -> bool:
         return True
 
 
-@pytest.mark.parametrize(
-    "starter", [None, (sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", "PORT")]
-)
+@pytest.mark.parametrize("starter", [None, STREAMLIT])
 def test_a_server_comes_with_a_worker_and_takes_it_along(home: Path, starter: tuple[str, ...] | None) -> None:
     with serving(home, command=starter):
         wait_for(lambda: is_worked_in(home))

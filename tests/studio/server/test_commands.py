@@ -1,7 +1,6 @@
 """`studio serve` and `studio password`: this machine alone, unless those who come are asked who they are."""
 
 import os
-import sys
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from serving import serving
+from serving import STREAMLIT, serving
 from typer.testing import CliRunner, Result
 
 from encoders.media import Image
@@ -23,6 +22,7 @@ from studio.server.media_route import media_path
 from studio.store import Store
 
 PASSWORD = "a long password"
+FOR_EVERYBODY = (*STREAMLIT, "--server.address", "0.0.0.0")
 Noted = list[tuple[Sequence[str], Mapping[str, str]]]
 
 
@@ -111,18 +111,7 @@ def test_a_served_studio_shows_everybody_their_own_media_alone(
     file = tmp_path / "passwords"
     file.write_text("".join(run("password", name, input=f"{PASSWORD} of {name}\n").stdout for name in ("anna", "ben")))
     stored = MediaStore(Store(home_of("anna", home))).add(Image(torch.zeros(3, 8, 8)))[0]
-    command = (
-        sys.executable,
-        "-m",
-        "streamlit",
-        "run",
-        "app.py",
-        "--server.port",
-        "PORT",
-        "--server.address",
-        "0.0.0.0",
-    )
-    with serving(home, command=command, STUDIO_PASSWORD_FILE=str(file)) as address:
+    with serving(home, command=FOR_EVERYBODY, STUDIO_PASSWORD_FILE=str(file)) as address:
         anna, ben = Browser(address), Browser(address)
         assert anna.get(media_path(stored.id))[0] == 401
         for browser, name in ((anna, "anna"), (ben, "ben")):
@@ -135,17 +124,6 @@ def test_a_served_studio_shows_everybody_their_own_media_alone(
 
 def test_a_server_that_everybody_could_enter_does_not_start(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STUDIO_PRESET", "none")
-    command = (
-        sys.executable,
-        "-m",
-        "streamlit",
-        "run",
-        "app.py",
-        "--server.port",
-        "PORT",
-        "--server.address",
-        "0.0.0.0",
-    )
-    with pytest.raises(RuntimeError, match="ended with status"), serving(home, command=command):
+    with pytest.raises(RuntimeError, match="ended with status"), serving(home, command=FOR_EVERYBODY):
         pass
     assert "STUDIO_PASSWORD" in (home / "server.log").read_text()

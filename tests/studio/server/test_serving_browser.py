@@ -1,14 +1,11 @@
 """The server as a browser meets it, without a model: players fetch and seek, and a password stands before everything."""
 
-import shutil
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from serving import serving
+from serving import STREAMLIT, serving
 
 from encoders.media import Audio, Image, Video
 from studio.conversation.history import History
@@ -21,19 +18,6 @@ from studio.store import Store
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 PATIENCE_MS = 240_000
 PASSWORD = "a long password"
-COMMAND = (sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", "PORT")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Chromium from the PATH."""
-    from playwright.sync_api import sync_playwright
-
-    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=options)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +48,7 @@ def tell(home: Path) -> str:
 
 def test_pictures_show_and_players_seek_with_what_the_store_sends(browser: Any, home: Path) -> None:
     conversation = tell(home)
-    with serving(home, command=COMMAND) as address:
+    with serving(home, command=STREAMLIT) as address:
         page = browser.new_page()
         statuses: list[int] = []
         page.on("response", lambda answer: statuses.append(answer.status) if "/studio/media/" in answer.url else None)
@@ -87,7 +71,7 @@ def test_a_person_signs_in_sees_their_own_and_signs_out(browser: Any, home: Path
     conversation = tell(home_of("anna", home))
     file = tmp_path / "passwords"
     file.write_text(f"{password_line('anna', PASSWORD)}\n{password_line('ben', PASSWORD)}\n")
-    with serving(home, command=COMMAND, STUDIO_PASSWORD_FILE=str(file)) as address:
+    with serving(home, command=STREAMLIT, STUDIO_PASSWORD_FILE=str(file)) as address:
         for name, sees in (("anna", True), ("ben", False)):
             page = browser.new_context().new_page()
             page.goto(f"{address}/?c={conversation}", timeout=PATIENCE_MS)

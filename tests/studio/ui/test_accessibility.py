@@ -1,12 +1,9 @@
 """axe-core looks at every page in Chromium, wide and narrow, light and dark: no serious violation."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from screenshots import NARROW, PATIENCE_MS, WIDE, chromium, settle
-from serving import serving
+from screenshots import NARROW, PATIENCE_MS, WIDE, settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 PAGES = ("", "create", "lab", "library", "train", "models")
@@ -14,18 +11,11 @@ SERIOUS = ("serious", "critical")
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving(Path(tmp_path_factory.mktemp("home"))) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def page() -> Iterator[Any]:
+def page(browser: Any) -> Any:
     """One tab for all pages: it has the program already when the next one is opened."""
-    with chromium() as browser:
-        tab = browser.new_page()
-        tab.set_default_timeout(PATIENCE_MS)
-        yield tab
+    tab = browser.new_page()
+    tab.set_default_timeout(PATIENCE_MS)
+    return tab
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -25,19 +25,6 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
-def started_workers(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Note where a worker would be started instead of starting one."""
-    started: list[Path] = []
-
-    def note(home: Path, *, preset: str) -> bool:
-        started.append(home)
-        return True
-
-    monkeypatch.setattr("studio.ui.frame.ensure_worker", note)
-    return started
-
-
-@pytest.fixture
 def page(started_workers: list[Path]) -> AppTest:
     return AppTest.from_file(str(ROOT / "app.py"), default_timeout=20).run()
 

@@ -25,9 +25,7 @@ from training.baselines.pictures import WORLD_GROUPS, WORLD_LABELS
 
 
 @pytest.fixture(autouse=True)
-def started_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    for place in ("frame", "work"):
-        monkeypatch.setattr(f"studio.ui.{place}.ensure_worker", lambda home, *, preset: True)
+def _nothing_trained(started_workers: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("studio.ui.lab.PACKAGED", Path("nowhere"))
     monkeypatch.setattr("studio.models.runs._launch", lambda folder: None)
 

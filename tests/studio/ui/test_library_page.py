@@ -26,11 +26,7 @@ from studio.models.in_memory import Model, OneModel
 from studio.options import ReplyOptions
 from studio.store import Store
 
-
-@pytest.fixture(autouse=True)
-def started_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    for place in ("frame", "work"):
-        monkeypatch.setattr(f"studio.ui.{place}.ensure_worker", lambda home, *, preset: True)
+pytestmark = pytest.mark.usefixtures("started_workers")
 
 
 @pytest.fixture

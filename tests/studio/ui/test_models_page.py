@@ -10,10 +10,7 @@ from studio_pages import html_of, open_page
 from pipelines.presets import PRESETS
 from studio.models.preset_state import count_parameters, figures_of, memory_of, parts_of
 
-
-@pytest.fixture(autouse=True)
-def started_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("studio.ui.frame.ensure_worker", lambda home, *, preset: True)
+pytestmark = pytest.mark.usefixtures("started_workers")
 
 
 def test_parameters_are_counted_by_the_header_alone(tmp_path: Path) -> None:

@@ -17,10 +17,9 @@ SAID = {"is_logged_in": True, "email": "Anna@Example.org", "email_verified": Tru
 
 
 @pytest.fixture(autouse=True)
-def _provided(monkeypatch: pytest.MonkeyPatch) -> None:
+def _provided(started_workers: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     known = Sessions(b"k" * 32, Access(invited=("anna@example.org",)))
     monkeypatch.setattr("studio.ui.person.sessions", lambda: known)
-    monkeypatch.setattr("studio.ui.frame.ensure_worker", lambda home, *, preset: True)
 
 
 def chat_of(**user: Any) -> AppTest:

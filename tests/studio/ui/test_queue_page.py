@@ -11,9 +11,7 @@ from studio.store import Store
 
 
 @pytest.fixture
-def queue(store: Store, monkeypatch: pytest.MonkeyPatch) -> JobQueue:
-    for place in ("frame", "work"):
-        monkeypatch.setattr(f"studio.ui.{place}.ensure_worker", lambda home, *, preset: True)
+def queue(store: Store, started_workers: list[Path]) -> JobQueue:
     return JobQueue(store)
 
 

@@ -16,12 +16,10 @@ from studio.store import Store
 
 
 @pytest.fixture(autouse=True)
-def launched(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+def launched(started_workers: list[Path], monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Note the runs that would be started."""
     noted: list[Path] = []
     monkeypatch.setattr("studio.models.runs._launch", noted.append)
-    for place in ("frame", "work"):
-        monkeypatch.setattr(f"studio.ui.{place}.ensure_worker", lambda home, *, preset: True)
     return noted
 
 

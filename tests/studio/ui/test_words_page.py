@@ -48,17 +48,17 @@ def test_a_catalogue_is_read_by_gettext_itself(tmp_path: Path) -> None:
         translations(path)
 
 
+@pytest.mark.usefixtures("started_workers")
 @pytest.mark.parametrize("name", pages())
 def test_a_page_in_chinese_shows_no_english(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("studio.ui.words.language", lambda: "zh-CN")
-    monkeypatch.setattr("studio.ui.frame.ensure_worker", lambda home, *, preset: True)
     page = pages()[name].run()
     assert not page.exception
     assert not latin_words(page, allowed=set(NAMES.split()))
 
 
+@pytest.mark.usefixtures("started_workers")
 def test_an_unknown_language_reads_english(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("studio.ui.words.language", lambda: "eo")
-    monkeypatch.setattr("studio.ui.frame.ensure_worker", lambda home, *, preset: True)
     page: AppTest = pages()["chat"].run()
     assert page.button(key="new").label == "New conversation"
