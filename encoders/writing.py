@@ -1,10 +1,7 @@
 """Write media with its metadata: PNG, WAV (16 bits), MP4; in one step, so that no reader sees half a file."""
 
 import json
-import os
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, assert_never
@@ -17,6 +14,7 @@ from einops import rearrange
 from PIL import Image as PILImage
 from PIL.PngImagePlugin import PngInfo
 
+from encoders.atomic import atomic
 from encoders.media import Audio, Image, Media, Text, Video
 from encoders.modality import Modality
 from encoders.riff import append_comment
@@ -38,7 +36,7 @@ def write_media(path: Path | str, media: Media, metadata: Mapping[str, str] | No
     if path.suffix.lower() != wanted:
         raise ValueError(f"'{path.name}' cannot hold {media.modality}: give it the suffix {wanted}.")
     values = dict(metadata or {})
-    with atomic(path) as temporary:
+    with atomic(path, mode=0o644) as temporary:
         match media:
             case Text():
                 if values:
@@ -53,22 +51,6 @@ def write_media(path: Path | str, media: Media, metadata: Mapping[str, str] | No
             case _:
                 assert_never(media)
     return path
-
-
-@contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; move it there when all went well, remove it when not."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.chmod(0o644)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _write_png(path: Path, image: Image, metadata: Mapping[str, str]) -> None:

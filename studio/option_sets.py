@@ -1,13 +1,13 @@
 """Sets of options that a person keeps under a name of their own, to choose them again; a file of the studio's folder."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
+from encoders.atomic import atomic
 from studio.errors import StudioError
 
 FILE = "option-sets.json"
@@ -47,6 +47,5 @@ class OptionSets:
             self._write({kept: options for kept, options in self.all().items() if kept != name})
 
     def _write(self, sets: Mapping[str, Mapping[str, Any]]) -> None:
-        written = self._path.with_suffix(".new")
-        written.write_text(json.dumps(sets, ensure_ascii=False, indent=1), encoding="utf-8")
-        os.replace(written, self._path)
+        with atomic(self._path) as written:
+            written.write_text(json.dumps(sets, ensure_ascii=False, indent=1), encoding="utf-8")

@@ -10,6 +10,8 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from encoders.atomic import atomic
+
 _POINTER = "latest"
 
 
@@ -56,10 +58,8 @@ def load_checkpoint(target: Path) -> tuple[dict[str, dict[str, Tensor]], dict[st
 
 def write_atomically(path: Path, text: str) -> None:
     """Replace a text file in one step, so that a reader never sees half of it."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_text(text)
-    sync(aside)
-    aside.replace(path)
+    with atomic(path) as aside:
+        aside.write_text(text)
     sync(path.parent)
 
 

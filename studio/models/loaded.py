@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from encoders.atomic import atomic
 from studio.process_memory import resident_bytes
 
 FILE = "loaded-model.json"
@@ -28,9 +29,8 @@ def note_loaded(home: Path) -> Callable[[str | None], None]:
         if preset is None:
             path.unlink(missing_ok=True)
             return
-        written = path.with_suffix(f".{os.getpid()}")
-        written.write_text(json.dumps(asdict(LoadedModel(preset, os.getpid(), resident_bytes()))), encoding="utf-8")
-        os.replace(written, path)
+        with atomic(path) as written:
+            written.write_text(json.dumps(asdict(LoadedModel(preset, os.getpid(), resident_bytes()))), encoding="utf-8")
 
     return note
 

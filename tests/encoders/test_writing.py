@@ -6,21 +6,7 @@ import pytest
 import torch
 
 from encoders.media import Image, Text
-from encoders.writing import atomic, write_media
-
-
-def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    path = tmp_path / "a.txt"
-    path.write_text("old")
-
-    def fail() -> None:
-        with atomic(path) as temporary:
-            temporary.write_text("half")
-            raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        fail()
-    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("a.txt", "old")]
+from encoders.writing import write_media
 
 
 def test_a_written_file_replaces_the_old_one(tmp_path: Path) -> None:
