@@ -2,6 +2,7 @@
 
 import html
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import streamlit as st
@@ -26,6 +27,10 @@ from studio.ui.words import _
 from studio.ui.work import follow_job, job_in_address, show_failure, start
 
 STEPS = {"align-inputs": 2500, "align-outputs": 2500, "instruct": 2000, "vae": 4000, "biggan": 4000, "stylegan": 4000}
+# How much of the drawn world a stage looks at; a short training looks at no more than it can use, since the frozen parts
+# must read it all before the first step.
+SAMPLES = {"align-inputs": 8_000, "align-outputs": 12_000, "instruct": 30_000}
+CHECKPOINTS, MOST_BETWEEN_CHECKPOINTS = 20, 250
 STATE_ICONS = {
     RunState.RUNNING: ":material/directions_run:",
     RunState.FINISHED: ":material/check_circle:",
@@ -56,6 +61,7 @@ def show_train() -> None:
     )
     data = _choose_data(studio, stage)
     options = {"data": data, **_choose_options(stage)}
+    options |= _fitting(stage, options)
     _show_plan(runs, stage, options)
     if st.button(_("Start training"), key="start", type="primary", icon=":material/model_training:", disabled=not data):
         run = runs.start(stage, options)
@@ -121,6 +127,15 @@ def _choose_options(stage: str) -> dict[str, str]:
         if stage in STAGES and st.toggle(_("Start from untrained projections"), key="fresh"):
             chosen["fresh"] = ""
     return chosen
+
+
+def _fitting(stage: str, options: Mapping[str, str]) -> dict[str, str]:
+    """Return what follows from the length of a training: how much it looks at, and how often it can be stopped without loss."""
+    steps = int(options["steps"])
+    fitting = {"checkpoint-every": str(min(max(steps // CHECKPOINTS, 1), MOST_BETWEEN_CHECKPOINTS))}
+    if stage in SAMPLES and options["data"] == WORLD:
+        fitting["num-samples"] = str(min(steps * int(options["batch-size"]), SAMPLES[stage]))
+    return fitting
 
 
 def _show_plan(runs: Runs, stage: str, options: dict[str, str]) -> None:

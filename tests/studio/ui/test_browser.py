@@ -1,11 +1,19 @@
 """The pages in Chromium, on the real tiny preset: a person asks, stops, comes back; makes, finds, makes again; teaches."""
 
+import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from screenshots import PATIENCE_MS, settle
+from serving import serving
+
+from studio.models.runs import Runs
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 ANSWER_MS = 240_000
+STEPS, SAMPLES_A_STEP = 120, 2  # of the training that is driven to its end
 
 
 def _open(browser: Any, address: str, width: int = 1280) -> Any:
@@ -70,12 +78,54 @@ def test_a_picture_is_created_found_by_example_and_made_again_the_same(browser: 
     page.close()
 
 
-def test_a_training_is_started_survives_a_refresh_and_is_stopped(browser: Any, address: str) -> None:
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.goto(f"{address}/train")
-    page.get_by_role("button", name="Start training").click(timeout=ANSWER_MS)
-    page.get_by_text("It goes on when this page is closed.").wait_for(timeout=ANSWER_MS)
+@pytest.fixture
+def trainings(browser: Any, tmp_path: Path) -> Iterator[Any]:
+    """The page of the trainings of a new studio, whose cache of frozen features is empty too."""
+    home = tmp_path / "trained"
+    home.mkdir()
+    with serving(home, XDG_CACHE_HOME=str(tmp_path / "cache")) as address:
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(PATIENCE_MS)
+        page.goto(f"{address}/train")
+        yield page
+        page.close()
+        runs = Runs(home)
+        for run in runs.all():  # a training outlives the server that it was started from
+            runs.stop(run.id)
+
+
+def test_a_training_is_started_watched_stopped_resumed_and_used_in_chat(trainings: Any) -> None:
+    page = trainings
+    page.locator(".stMain summary", has_text="Options").click()
+    for name, number in (("Steps", STEPS), ("Samples a step", SAMPLES_A_STEP)):
+        page.get_by_role("spinbutton", name=name, exact=True).fill(str(number))
+        page.get_by_role("spinbutton", name=name, exact=True).press("Tab")
+        settle(page)
+    page.get_by_role("button", name="Start training").click()
+    page.get_by_text("It goes on when this page is closed.").wait_for()
+
     page.reload()
-    page.get_by_role("button", name="Stop", exact=True).click(timeout=ANSWER_MS)
-    page.get_by_role("button", name="Go on").wait_for(timeout=ANSWER_MS)
-    page.close()
+    page.get_by_text(re.compile(rf"step [1-9]\d* of {STEPS}")).wait_for()
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.get_by_role("button", name="Go on").wait_for()
+    stopped_at = _step(page)
+    assert 0 < stopped_at < STEPS
+
+    page.locator("[data-testid=stVegaLiteChart] svg").wait_for()
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_text("It goes on when this page is closed.").wait_for()
+    page.get_by_role("button", name="Use in chat").wait_for()
+    assert _step(page) == STEPS
+
+    page.get_by_role("button", name="Use in chat").click()
+    box = page.get_by_test_id("stChatInputTextArea")
+    box.fill("draw a big red bell in a meadow")
+    box.press("Enter")
+    page.get_by_role("button", name="Show me how").wait_for()
+
+
+def _step(page: Any) -> int:
+    """Return the step that the page says a training has reached."""
+    found = re.search(r"step (\d+) of", page.locator("[data-testid=stProgress]").inner_text())
+    assert found is not None
+    return int(found[1])

@@ -41,6 +41,7 @@ def test_a_training_is_planned_and_started_by_the_command_that_is_shown(home: Pa
     page.selectbox(key="stage").set_value("instruct").run()
     page.number_input(key="steps_instruct").set_value(50).run()
     assert "studio train instruct --data world --preset tiny --steps 50 --batch-size 32" in page.code[0].value
+    assert "--checkpoint-every 2 --num-samples 1600" in page.code[0].value, "no more than it can use"
     plan = plan_of("instruct", "tiny")
     assert plan.num_trained is not None and plan.num_frozen is not None and 0 < plan.num_trained < plan.num_frozen
     assert f"{plan.num_trained:,}" in html_of(page)
