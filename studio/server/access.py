@@ -1,18 +1,18 @@
 """Who may come in when the studio is served: nobody is asked on this machine alone, else a password or an OIDC provider."""
 
-import contextlib
 import hashlib
 import hmac
 import ipaddress
-import os
 import re
 import secrets
-import tempfile
 import time
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from filelock import FileLock
+
+from encoders.atomic import atomic
 from studio.errors import StudioError
 
 PASSWORD_VARIABLE = "STUDIO_PASSWORD"
@@ -193,17 +193,10 @@ def session_key(home: Path) -> bytes:
     the file there is no key of ours.
     """
     path = home / "session.key"
-    if not path.exists():
-        handle, name = tempfile.mkstemp(dir=home, prefix=".session-")  # mode 0600
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(secrets.token_bytes(KEY_BYTES))
-                file.flush()
-                os.fsync(file.fileno())
-            with contextlib.suppress(FileExistsError):  # another process was first: its key holds
-                os.link(name, path)
-        finally:
-            os.unlink(name)
+    with FileLock(home / "session.key.lock"):
+        if not path.exists():
+            with atomic(path, mode=0o600) as written:
+                written.write_bytes(secrets.token_bytes(KEY_BYTES))
     key = path.read_bytes()
     if len(key) != KEY_BYTES:
         raise StudioError(f"{path} is damaged: delete it, and everybody signs in anew.")

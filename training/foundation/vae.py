@@ -23,9 +23,7 @@ from training.world.split import draw
 
 LATENT_WEIGHT, LATENT_NOISE, CROP = 2e-3, 0.04, 40
 THINGS_WEIGHT = 6.0  # how much more a pixel of a thing counts than one of the background, mostly the larger part
-SQUARE_WEIGHT = (
-    2.0  # of squared errors: the median, which absolute ones alone seek, is without what is small and bright
-)
+SQUARE_WEIGHT = 2.0  # of squared errors: absolute ones alone seek the median, which lacks what is small and bright
 STRANGE_EVERY = 4  # one in so many pictures has things in colours of no name, so that no detail is tied to a colour
 LOOP = LoopOptions(steps=0, learning_rate=1e-3, warmup_steps=200, weight_decay=0.0, clip_norm=1.0, precision="bf16")
 
@@ -53,10 +51,10 @@ def batch_of(batch_size: int, seed: int, step: int, crop: int = CROP) -> Batch:
         kind = kinds[index % 3]
         scene = draw(rng, kind, "train")
         number = rng.getrandbits(31)
-        palette = strange_palette(scene, rng) if index % STRANGE_EVERY == 0 else COLOUR_RGB
         if kind == "video":
             image = render_video(scene, number)[rng.randrange(NUM_FRAMES)]
         else:
+            palette = strange_palette(scene, rng) if index % STRANGE_EVERY == 0 else COLOUR_RGB
             image = render_image(scene, number, palette=palette)
         top, left = (rng.randrange(image.shape[0] - crop + 1) for _ in range(2))
         cut = (slice(top, top + crop), slice(left, left + crop))

@@ -13,6 +13,8 @@ from studio.jobs.worker import run_job
 from studio.models.runs import ENDED, LOG, STOP, Run, Runs
 from studio.models.training_plan import check_data, plan_of
 from studio.store import Store
+from studio.ui import train
+from training import align_inputs, align_outputs, instruct
 
 
 @pytest.fixture(autouse=True)
@@ -158,3 +160,10 @@ def test_trainings_that_wrote_nothing_down_yet_say_so(home: Path) -> None:
     page.run()
     assert not page.exception
     assert "None of these has written down a loss yet" in html_of(page)
+
+
+def test_the_page_and_a_terminal_train_as_long_and_on_as_much() -> None:
+    """The page loads no torch, so that it repeats the stages' own numbers."""
+    stages = {"align-inputs": align_inputs, "align-outputs": align_outputs, "instruct": instruct}
+    for name, stage in stages.items():
+        assert (train.STEPS[name], train.SAMPLES[name]) == (stage.DEFAULTS.steps, stage.DEFAULTS.num_samples)
