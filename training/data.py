@@ -37,10 +37,11 @@ from training.world.sounds import SAMPLE_RATE, render_audio
 from training.world.split import Side
 
 Purpose = Literal["describe", "make", "talk"]
+_REHEARSED = "rehearse"  # in words alone: what is to be made is said, and no condition taught
 TASKS: Mapping[Purpose, Sequence[str | None]] = {
     "describe": ("describe_image", "describe_audio", "describe_video", "describe_image"),
     "make": ("draw", "play", "animate", "draw"),
-    "talk": (None,),  # as the world weighs them
+    "talk": (None, None, _REHEARSED),  # as the world weighs them
 }
 # How a manifest's pairs are worded, by modality: several ways to ask, taken in turn.
 _DESCRIBE = {
@@ -75,10 +76,14 @@ Payload = WorldMedia | Path
 
 @dataclass(frozen=True)
 class Sample:
-    """A dialogue in content-part form; `name` tells people which it is."""
+    """A dialogue in content-part form; `name` tells people which it is.
+
+    Of one in `words_only` the words are taught, and not what the media that the assistant makes look like.
+    """
 
     name: str
     messages: Sequence[Mapping[str, Any]]
+    words_only: bool = False
 
     def needs(self) -> Iterator[tuple[str, Modality]]:
         """Go through the (role, modality) of all media: what users show, what the assistant makes."""
@@ -150,7 +155,8 @@ def world_samples(purpose: Purpose, num_samples: int, seed: int, side: Side) -> 
 def world_sample(seed: int, side: Side, task: str | None) -> Sample:
     """Draw one dialogue of the world."""
     messages = draw_dialogue(seed, side, task=task).messages
-    return Sample(f"world {side} {seed}", [_from_pool(message, side) for message in messages])
+    pooled = [_from_pool(message, side) for message in messages]
+    return Sample(f"world {side} {seed}", pooled, words_only=task == _REHEARSED)
 
 
 def manifest_samples(manifest: Manifest, purpose: Purpose) -> list[Sample]:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -47,7 +47,8 @@ def prepare(
     core = pipe.core
     encoded = []
     for number, sample in enumerate(samples):
-        encoded.append(encode_dialogue(sample.messages, core.tokenizer, core.signals))
+        dialogue = encode_dialogue(sample.messages, core.tokenizer, core.signals)
+        encoded.append(replace(dialogue, spans=()) if sample.words_only else dialogue)
         if number % 100 == 99 or number + 1 == len(samples):
             progress("tokenise", number + 1, len(samples))
     shown: dict[Modality, dict[str, Payload]] = {}
@@ -78,7 +79,8 @@ def prepare(
     sizes = {modality: pipe.num_positions(modality) for modality in encoders}
     sequences = []
     for sample, dialogue in zip(samples, encoded, strict=True):
-        sequence = lay_out(dialogue, sizes, rows, captions, [known_answers(payload) for payload in sample.made()])
+        made = () if sample.words_only else tuple(known_answers(payload) for payload in sample.made())
+        sequence = lay_out(dialogue, sizes, rows, captions, made)
         if len(sequence) > core.max_positions:
             raise ValueError(
                 f"{sample.name} takes {len(sequence)} positions; this core has {core.max_positions}. Shorten it."

@@ -80,7 +80,8 @@ def run(stage: StageOptions, progress: Progress = no_progress) -> Iterator[Step]
     makes = frozenset(parts.outputs)
     purpose: Purpose = "talk" if manifest is None else "make"
     data = load_data(manifest, purpose, stage.num_samples, stage.seed, reads=frozenset(parts.inputs), makes=makes)
-    making = [sample for sample in data.train if any(role == "assistant" for role, _ in sample.needs())]
+    made = (sample for sample in data.train if not sample.words_only)
+    making = [sample for sample in made if any(role == "assistant" for role, _ in sample.needs())]
     if not making:
         raise ValueError("Nothing in this data is made by the assistant: there is nothing to refit.")
     train = prepare(making, parts.pipe, parts.encoders, parts.decoders, stage.cache, progress=progress)

@@ -76,6 +76,15 @@ def test_padding_changes_nothing(parts: Parts, tmp_path: Path) -> None:
         torch.testing.assert_close(together[row, : len(sequence)], alone[0], rtol=1e-4, atol=1e-5)
 
 
+def test_of_words_alone_no_condition_is_taught(parts: Parts, tmp_path: Path) -> None:
+    samples = [sample for sample in world_samples("talk", 6, 0, "train") if sample.words_only]
+    read = prepare(samples, parts.pipe, {}, {}, tmp_path)  # no decoder is asked for its conditions
+    run = parts.core.signals.run(Modality.IMAGE)
+    for sequence in read.sequences:
+        assert not sequence.signals
+        assert set(run) <= set(sequence.labels.tolist())  # that something is made is said
+
+
 def test_the_loss_is_cross_entropy_and_weighted_distances(parts: Parts, tmp_path: Path) -> None:
     data = prepared(parts, world_samples("make", 6, 0, "train"), tmp_path)
     units = data.units()

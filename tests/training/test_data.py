@@ -66,6 +66,11 @@ def test_making_makes_every_modality_and_shows_none() -> None:
     assert needs == {("assistant", modality) for modality in ALL}
 
 
+def test_a_third_of_the_talk_is_rehearsed_in_words_alone() -> None:
+    assert [sample.words_only for sample in world_samples("talk", 6, 0, "train")] == [False, False, True] * 2
+    assert not any(sample.words_only for sample in world_samples("make", 6, 0, "train"))
+
+
 def test_nothing_held_out_is_trained_on() -> None:
     for sample in world_samples("talk", 300, 1, "train"):
         for message in sample.messages:

@@ -149,6 +149,19 @@ def test_a_revision_changes_something_and_keeps_most() -> None:
         assert names or first.background == after[after["type"]].scene.background
 
 
+def test_a_rehearsal_changes_one_pair_several_times_in_a_row() -> None:
+    changes = set()
+    for seed in range(60):
+        scenes = [part["image"].scene for part in _made(draw_dialogue(seed, task="rehearse"))]
+        assert 2 <= len(scenes) <= 4
+        for before, after in itertools.pairwise(scenes):
+            kept = [a == b for a, b in zip(before.things, after.things, strict=True)]
+            swapped = before.things == after.things[::-1]
+            assert before != after and (any(kept) or swapped)
+            changes.add((*kept, swapped, before.background == after.background, before.relation is after.relation))
+    assert len(changes) >= 5  # either thing, a swap, the background, the relation
+
+
 def test_foreign_media_have_no_scene_and_are_declined() -> None:
     for seed in range(50):
         dialogue = draw_dialogue(seed, task="foreign")
@@ -165,7 +178,7 @@ def test_the_seeds_of_media_differ() -> None:
 
 def test_languages_are_even_and_all_tasks_come_up() -> None:
     dialogues = [draw_dialogue(seed) for seed in range(3000)]
-    assert set(Counter(dialogue.task for dialogue in dialogues)) == set(TASKS)
+    assert set(Counter(dialogue.task for dialogue in dialogues)) == set(TASKS) - {"rehearse"}
     assert 0.45 < sum(dialogue.language == "en" for dialogue in dialogues) / len(dialogues) < 0.55
 
 

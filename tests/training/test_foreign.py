@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from training.world.foreign import render_foreign_audio, render_foreign_image, render_foreign_video
+from training.world.foreign_sounds import disguise
 from training.world.split import Side
+from training.world.synthesis import NUM_SAMPLES, SAMPLE_RATE
 
 SIDES: tuple[Side, ...] = ("train", "held_out")
 
@@ -43,6 +45,16 @@ def test_sounds_are_two_seconds_of_bounded_samples_that_start_and_end_softly(sid
 def test_an_empty_room_is_among_the_sounds_and_is_faint() -> None:
     peaks = [np.abs(render_foreign_audio(seed)).max() for seed in range(25)]
     assert 0 < sum(peak < 0.05 for peak in peaks) < 15
+
+
+def test_a_disguise_has_the_spectrum_of_one_sound_and_the_rhythm_of_another() -> None:
+    rng = np.random.default_rng(0)
+    time = np.arange(NUM_SAMPLES) / SAMPLE_RATE
+    rhythm = np.sin(2 * np.pi * 2000 * time) * (time < 1)
+    heard = disguise(rng, np.sin(2 * np.pi * 440 * time), rhythm)
+    spectrum = np.abs(np.fft.rfft(heard))
+    assert abs(np.fft.rfftfreq(NUM_SAMPLES, 1 / SAMPLE_RATE)[spectrum.argmax()] - 440) < 2
+    assert np.square(heard[time > 1.1]).sum() < 1e-6 * np.square(heard).sum()
 
 
 @pytest.mark.parametrize("render", [render_foreign_image, render_foreign_video, render_foreign_audio])

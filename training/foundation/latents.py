@@ -20,7 +20,7 @@ from training.world.split import draw
 
 _CHUNK = 64
 _CANONICAL, _COMPLETE = 0.4, 0.85  # how often captions are worded in the canonical way, and else name all there is
-_ISOLATED_EVERY = 7  # no multiple of the number of kinds, so that each has some
+_ISOLATED_EVERY = 5
 
 
 def pool_scene(seed: int, index: int, kinds: tuple[Kind, ...]) -> tuple[Scene, int]:

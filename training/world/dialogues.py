@@ -7,7 +7,7 @@ from typing import Any
 
 from encoders.modality import Modality
 from training.world import asking, making
-from training.world.revising import revise
+from training.world.revising import rehearse, revise
 from training.world.split import Side
 from training.world.talk import MediaRef, Talk, Turn
 from training.world.wording import Language, Wording
@@ -41,6 +41,7 @@ _TURNS: Mapping[str, tuple[Turn, float]] = {
     "refuse": (asking.refuse, 6),
     "foreign": (asking.foreign, 9),
     "silent": (asking.silent, 4),
+    "rehearse": (rehearse, 0),  # asked for by name alone
 }
 _MIXED = "mixed"  # 2 to 4 turns of the others
 TASKS = (*_TURNS, _MIXED)

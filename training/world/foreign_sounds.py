@@ -131,6 +131,14 @@ def singing(rng: np.random.Generator) -> Waveform:
     return _filter_by_frames(source, np.broadcast_to(np.asarray(gain), (num_frames, len(frequency))))
 
 
+def disguise(rng: np.random.Generator, sound: Waveform, rhythm: Waveform) -> Waveform:
+    """What no thing sounds like: the spectrum of one sound (N,), its phases lost, in the rhythm of another (N,)."""
+    spectrum = np.abs(np.fft.rfft(sound)) * np.exp(2j * np.pi * rng.uniform(size=len(sound) // 2 + 1))
+    blur = np.hanning(SAMPLE_RATE // 40)
+    envelope = np.sqrt(np.convolve(rhythm**2, blur / blur.sum(), mode="same"))
+    return np.asarray(np.fft.irfft(spectrum, len(sound)) * envelope)
+
+
 def rain(rng: np.random.Generator) -> Waveform:
     """A hiss full of drops."""
     drops = (rng.uniform(size=NUM_SAMPLES) < rng.uniform(60, 400) / SAMPLE_RATE) * rng.exponential(1.0, NUM_SAMPLES)

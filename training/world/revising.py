@@ -25,6 +25,8 @@ _CHANGES: dict[Kind, tuple[str, ...]] = {
     "video": ("colour", "background", "motion", "motion", "thing"),
     "audio": ("sound",),
 }
+# What needs the thing that is named to be found among two: worth rehearsing.
+_REHEARSED = ("colour_of", "colour_of", "thing_of", "thing_of", "swap", "relation", "background")
 Change = tuple[str, dict[str, str], Scene, Kind]
 
 
@@ -52,16 +54,29 @@ def revise(talk: Talk) -> None:
     return _change(talk, change)
 
 
+def rehearse(talk: Talk) -> None:
+    """Change a picture of two things several times in a row, mostly one of the two."""
+    scene = talk.draw("two")
+    make_from_text(talk, scene, "two")
+    for _ in range(talk.rng.randint(1, 3)):
+        while True:
+            change = _draw_change(talk, scene, "two", _REHEARSED)
+            if talk.accepts(change[2], "two"):
+                break
+        _change(talk, change)
+        scene = change[2]
+
+
 def _change(talk: Talk, change: Change) -> None:
     what, slots, scene, kind = change
     talk.user(talk.ask(f"revise_{what}", **slots))
     talk.make((scene, kind, ATTRIBUTES[kind]))
 
 
-def _draw_change(talk: Talk, scene: Scene, kind: Kind) -> Change:
-    """Draw a change: its wording's key and slots, the new scene and its kind."""
+def _draw_change(talk: Talk, scene: Scene, kind: Kind, among: tuple[str, ...] = ()) -> Change:
+    """Draw a change, `among` some if they are given: its wording's key and slots, the new scene and its kind."""
     rng, wording, thing = talk.rng, talk.wording, scene.thing
-    what = rng.choice(_CHANGES[kind])
+    what = rng.choice(among or _CHANGES[kind])
     if what in ("colour", "colour_of"):
         place = rng.randrange(len(scene.things))
         changed = replace(scene.things[place], colour=_another(talk, COLOURS, scene.things[place].colour))

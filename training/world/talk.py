@@ -31,6 +31,7 @@ _WITHOUT_HINTS: Mapping[Kind, tuple[Partial, ...]] = {
     "one": ("turned",), "two": ("turned",), "video": ("still", "shuffled"), "audio": ("",),
 }  # fmt: skip
 _OFTEN_PARTIAL = 0.6
+_HARD_SOUNDS, _OFTEN_HARD = ("bell", "phone"), 0.15
 _OFTEN_NAMED = {"thing": 1.0, "relation": 0.9, "motion": 0.9, "colour": 0.75, "background": 0.6, "size": 0.5}
 
 
@@ -114,9 +115,15 @@ class Talk:
         self.last, self.last_was_made = (scene, kind), False
 
     def draw(self, kind: Kind, *, sounding: bool = False) -> Scene:
-        """Draw a scene from this dialogue's side of the split; its first thing has a sound if `sounding`."""
+        """Draw a scene from this dialogue's side of the split; its first thing has a sound if `sounding`.
+
+        While training, the sounds most like others come more often.
+        """
+        is_hard = kind == "audio" and self.side == "train" and self.rng.random() < _OFTEN_HARD
         while True:
             scene = draw(self.rng, kind, self.side)
+            if is_hard and scene.thing.name not in _HARD_SOUNDS:
+                continue
             if scene.thing.has_sound or not sounding:
                 return scene
 
