@@ -32,6 +32,9 @@ from training.loop import Batch, LoopOptions, Step, fit
 
 CHANNELS = (32, 64, 128, 128, 128, 128)  # at a half, a quarter... of the size: as many as lead to 4x4
 MEASURED = 512  # pictures by which the dimensions of the latents are measured
+FITTED, UNTOLD_EVERY = 4096, 10  # pictures by which they are calibrated, and which of these without their classes
+LEAST_SPREAD = 1e-4  # of the latents in any direction, so that none is stretched without bounds
+CHUNK = 256  # pictures that are encoded at once
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,11 @@ def run(options: VAEOptions, progress: Progress = no_progress) -> Iterator[Step]
         return pool.batch(options.batch_size, options.seed, step)
 
     def save() -> None:
-        measure_latents(network, pool)
-        VAE(network).save_pretrained(options.output, dtype=torch.float16)
+        finished = VAENetwork(network.config)  # the training's own keeps the latents that it knows
+        finished.load_state_dict(network.state_dict())
+        calibrate(finished, pool)
+        measure_latents(finished, pool)
+        VAE(finished).save_pretrained(options.output, dtype=torch.float16)
         write_recipe("VAE", options, pool)
 
     loss = partial(loss_of, options=options)
@@ -112,6 +118,45 @@ def lower_bound(came: VAEPass, images: Tensor, deviation: float) -> tuple[Tensor
     """The two terms by picture, in nats: -log N(image; what came back, deviation) without its constant, and the KL."""
     squares = (came.reconstruction.float() - images).square().sum(dim=(1, 2, 3))
     return (squares / (2 * deviation**2)).mean(), came.divergence.sum(dim=1).mean()
+
+
+@torch.no_grad()
+def calibrate(network: VAENetwork, pool: PicturePool) -> None:
+    """Shift, scale and turn the latents so that those of a class's pictures are standard normal, as they are drawn.
+
+    In training they are so only about, and lean on the classes; drawn from the plain normal distribution they then belong
+    to pictures of other classes, or of none. A normal distribution whose mean is linear in the classes (Sohn et al. 2015
+    learn such a prior) is fitted to what is encoded (afterwards, as Ghosh et al. 2020) and folded into the two linear
+    layers beside the latents: what comes back of a picture stays the same. The turn is the least there is (Kessy et al.
+    2018, "ZCA"), so that dimensions keep their meaning. Of the posterior's variances the mean over pictures is kept.
+    """
+    network.eval()
+    last, first, width = network.encoder.last, network.decoder.first, network.config.z_dim
+    batch = pool.batch(min(FITTED, len(pool)), 0, 0)
+    classes = batch["classes"].to(last.weight.device)
+    told = torch.arange(len(classes), device=classes.device)[:, None] % UNTOLD_EVERY != 0
+    classes = classes * told
+    passes = [network.encoder(*each) for each in zip(batch["images"].to(classes.device).split(CHUNK),
+                                                     classes.split(CHUNK), strict=True)]  # fmt: skip
+    means, variances = (
+        torch.cat(each).double() for each in zip(*((mean, log.exp()) for mean, log in passes), strict=True)
+    )
+    known = torch.cat([classes.double(), torch.ones_like(means[:, :1])], dim=1)
+    fitted = torch.linalg.lstsq(known.cpu(), means.cpu(), driver="gelsd").solution.to(means.device)
+    shift, offset = fitted[:-1].T, fitted[-1]  # (width, classes), (width,)
+    spread, axes = torch.linalg.eigh((means - known @ fitted).T.cov() + variances.mean(dim=0).diag())
+    turn = (axes * spread.clamp(min=LEAST_SPREAD).sqrt()) @ axes.T
+    back = turn.inverse()
+    weight, bias = last.weight.double(), last.bias.double()
+    ahead = weight[:width].clone()
+    ahead[:, ahead.shape[1] - shift.shape[1] :] -= shift
+    last.weight.copy_(torch.cat([back @ ahead, torch.zeros_like(ahead)]))
+    kept = (back.square() @ variances.mean(dim=0)).log()
+    last.bias.copy_(torch.cat([back @ (bias[:width] - offset), kept]))
+    weight, bias = first.weight.double(), first.bias.double()
+    seen, asked = weight[:, :width], weight[:, width:]
+    first.weight.copy_(torch.cat([seen @ turn, asked + seen @ shift], dim=1))
+    first.bias.copy_(bias + seen @ offset)
 
 
 @torch.no_grad()

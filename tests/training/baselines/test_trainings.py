@@ -14,6 +14,8 @@ from encoders.files import write_media
 from encoders.media import Image
 from pipelines.baselines.registry import load_baseline
 from pipelines.baselines.vae import VAE
+from pipelines.baselines.vae_config import VAEConfig
+from pipelines.baselines.vae_model import VAENetwork
 from training.baselines import biggan, stylegan, vae
 from training.baselines.pictures import world_pictures
 from training.loop import Step
@@ -113,6 +115,24 @@ def test_the_vae_learns_and_reports_its_two_terms_apart(tmp_path: Path) -> None:
     model = load_baseline(tmp_path)
     assert isinstance(model, VAE)
     assert model.network.latent_kl.sum() > 0.1
+
+
+def test_calibrated_latents_are_standard_normal_for_a_class_and_bring_back_the_same_picture() -> None:
+    pool = world_pictures(16, 300, 0)
+    torch.manual_seed(0)
+    network = VAENetwork(VAEConfig((8, 8), 5, len(pool.labels), pool.groups, pool.labels)).eval()
+    batch = pool.batch(300, 0, 0)
+    with torch.no_grad():
+        network.encoder.last.weight.mul_(3)
+        before = network(batch["images"], batch["classes"])
+        vae.calibrate(network, pool)
+        after = network(batch["images"], batch["classes"])
+        untold = network(batch["images"], torch.zeros_like(batch["classes"]))
+    torch.testing.assert_close(after.reconstruction, before.reconstruction, rtol=1e-3, atol=1e-4)
+    assert (before.mean.T.cov() + before.log_variance.exp().mean(0).diag() - torch.eye(5)).abs().max() > 0.3
+    whole = after.mean.T.cov() + after.log_variance.exp().mean(0).diag()
+    assert (whole - torch.eye(5)).abs().max() < 0.2
+    assert after.mean.mean(dim=0).abs().max() < 0.1 and untold.mean.mean(dim=0).abs().max() < 0.6
 
 
 def test_a_heavier_beta_leaves_less_in_the_latents(tmp_path: Path) -> None:
