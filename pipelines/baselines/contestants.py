@@ -53,6 +53,11 @@ class BaselineContestant:
     def __init__(self, name: str, baseline: Baseline, *, truncation: float = 1.0) -> None:
         self.name, self.baseline, self.truncation = name, baseline, truncation
 
+    def at(self, truncation: float) -> "BaselineContestant":
+        """Return the same model at a truncation, which its name tells unless it is 1, none."""
+        name = self.name if truncation == 1 else f"{self.name}, truncation {truncation:g}"
+        return BaselineContestant(name, self.baseline, truncation=truncation)
+
     @property
     def num_parameters(self) -> int:
         """Return how many parameters a picture takes: a VAE's encoder has no part in it."""
@@ -91,13 +96,11 @@ class DiffusionContestant:
         return image
 
 
-def open_baseline(
-    model: Path | str, *, truncation: float = 1.0, device: torch.device | str = "cpu"
-) -> BaselineContestant:
+def open_baseline(model: Path | str, *, device: torch.device | str = "cpu") -> BaselineContestant:
     """Load a baseline from a folder or hub repository, under the name of its folder."""
     baseline = load_baseline(model)
     baseline.to(device)
-    return BaselineContestant(f"{Path(model).name} ({type(baseline).__name__})", baseline, truncation=truncation)
+    return BaselineContestant(f"{Path(model).name} ({type(baseline).__name__})", baseline)
 
 
 def open_diffusion(preset: str, *, device: torch.device | str = "cpu") -> DiffusionContestant:

@@ -59,7 +59,7 @@ class EvaluateOptions:
     reconstructions: int = 100
     projections: int = 4
     projection_steps: int = 300
-    truncation: float = 1.0
+    truncations: tuple[float, ...] = (1.0,)  # every baseline is measured at each
     features: str | None = None  # KIND:FOLDER; None: the tiny preset's ImageBind
     clip: Path | None = None  # a CLIP's folder, for the caption score
     seed: int = 0
@@ -96,8 +96,8 @@ class Report:
 
 def evaluate(options: EvaluateOptions, progress: ProgressCallback = no_progress) -> Report:
     """Measure every family; the report also goes to `<output>.json` and `<output>.md`."""
-    contestants: list[Contestant] = [open_baseline(m, truncation=options.truncation) for m in options.models]
-    baselines = [each for each in contestants if isinstance(each, BaselineContestant)]
+    baselines = [open_baseline(model) for model in options.models]
+    contestants: list[Contestant] = [each.at(t) for each in baselines for t in options.truncations]
     size = min([REFERENCE_SIZE, *(each.baseline.image_size for each in baselines)])
     if options.preset is not None:
         contestants.append(open_diffusion(options.preset))
@@ -220,7 +220,7 @@ def main(argv: list[str] | None = None) -> None:
     add("--reconstructions", type=int, default=100, help="held-out renders through a VAE")
     add("--projections", type=int, default=4, help="held-out renders projected into a StyleGAN; 0: none")
     add("--projection-steps", type=int, default=300)
-    add("--truncation", type=float, default=1.0)
+    add("--truncation", type=float, action="append", default=[], help="of the baselines' latents; may be repeated")
     add("--features", metavar="KIND:FOLDER", help="another feature network: clip, imagebind, clap")
     add("--clip", type=Path, help="a CLIP's folder, for the CLIP score")
     add("--seed", type=int, default=0)
@@ -230,6 +230,7 @@ def main(argv: list[str] | None = None) -> None:
         options = EvaluateOptions(
             models=tuple(arguments.pop("model")) or embedded_baselines(),
             preset=None if preset == "none" else preset,
+            truncations=tuple(arguments.pop("truncation")) or (1.0,),
             **arguments,
         )
         report = follow(lambda progress: evaluate(options, progress))

@@ -38,11 +38,15 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def test_one_table_over_families_and_real_renders(models: list[Path], tmp_path: Path) -> None:
     options = EvaluateOptions(
         tuple(map(str, models)), tmp_path / "out" / "report", None, samples=12, unseen=4, reconstructions=3, projections=1,
-        projection_steps=2,
+        projection_steps=2, truncations=(1.0, 0.5),
     )  # fmt: skip
     report = evaluate(options)
-    assert [row.name for row in report.rows] == ["real renders", "vae (VAE)", "stylegan (StyleGAN2)"]
-    real, vae, _ = report.rows
+    assert [row.name for row in report.rows] == [
+        "real renders", "vae (VAE)", "vae (VAE), truncation 0.5", "stylegan (StyleGAN2)",
+        "stylegan (StyleGAN2), truncation 0.5",
+    ]  # fmt: skip
+    real, vae, nearer, *_ = report.rows
+    assert nearer.diversity < vae.diversity
     assert report.size == 16
     assert real.frechet < vae.frechet and real.parameters is None
     assert real.coverage > vae.coverage
