@@ -63,7 +63,7 @@ def main(argv: list[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     try:
         options = AlignInputsOptions(stage_options(arguments), encoder=arguments.encoder)
-        follow(lambda progress: run(options, progress), options.stage.steps)
+        follow(lambda progress: run(options, progress), options.stage.steps, options.stage.output)
     except (ValueError, FileExistsError) as error:
         parser.exit(1, f"{error}\n")
 

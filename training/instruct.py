@@ -109,7 +109,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         adapter = {name: getattr(arguments, name) for name in ("rank", "alpha", "dropout")}
         options = InstructOptions(stage_options(arguments), **adapter)
-        follow(lambda progress: run(options, progress), options.stage.steps)
+        follow(lambda progress: run(options, progress), options.stage.steps, options.stage.output)
     except (ValueError, FileExistsError) as error:
         parser.exit(1, f"{error}\n")
 

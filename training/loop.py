@@ -1,7 +1,8 @@
 """The one training loop: a generator of steps under accelerate, with an average of the weights and exact resume.
 
 Everything random is a pure function of (seed, step): the batch, and through `torch.manual_seed` whatever the loss
-draws. A resumed run therefore continues bit for bit where the checkpoint left it.
+draws. A resumed run therefore continues bit for bit where the checkpoint left it. Who asks a run to end, by a signal or
+by its minutes, gets a checkpoint of the step that was under way.
 """
 
 import time
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from training.checkpointing import latest_checkpoint, load_checkpoint, save_checkpoint
+from training.stopping import agreed, asked_to_stop, stopped
 
 Batch = Mapping[str, Any]
 BatchOf = Callable[[int], Batch]  # step -> batch; leading dimensions are the batch
@@ -79,7 +81,8 @@ def fit(
     """Train the parameters of `model` that require a gradient, and yield every step; checkpoints go to `folder`.
 
     When the generator ends, `model` holds the averaged (EMA) weights. Raises FileExistsError when `folder` already
-    holds a checkpoint and `resume` is false, so that no run is overwritten by mistake.
+    holds a checkpoint and `resume` is false, so that no run is overwritten by mistake, and Stopped, after the step that
+    was under way and its checkpoint, when a signal asks for an end.
     """
     if not resume and latest_checkpoint(folder) is not None:
         raise FileExistsError(
@@ -108,32 +111,38 @@ def fit(
         prefetch_factor=4 if options.workers else None,
         multiprocessing_context="fork" if options.workers else None,
     )
-    began = time.monotonic()
-    for number, batch in enumerate(loader, start=start):
-        torch.manual_seed(options.seed * 1_000_003 + number * 31 + accelerator.process_index)
-        rate = learning_rate_at(number, options)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        wrapped.train()
-        with autocast:
-            losses = loss_of(wrapped, _share(batch, accelerator))
-        accelerator.backward(losses["loss"])
-        norm = accelerator.clip_grad_norm_(list(trained.values()), options.clip_norm)
-        prepared.step()
-        optimizer.zero_grad(set_to_none=True)
-        with torch.no_grad():
-            decay = min(options.ema_decay, (1 + number) / (10 + number))
-            torch._foreach_lerp_(list(average.values()), [p.detach().float() for p in trained.values()], 1 - decay)
-        done = number + 1
-        spent = time.monotonic() - began
-        out_of_time = options.minutes is not None and spent > options.minutes * 60
-        is_last = done == options.steps or out_of_time
-        if accelerator.is_main_process and (is_last or done % options.checkpoint_every == 0):
-            _save(folder, done, trained, average, optimizer, options)
-        values = {name: float(value.detach()) for name, value in losses.items()} | {"grad_norm": float(norm)}
-        yield Step(done, values, rate, (done - start) / max(spent, 1e-9), is_last)
-        if is_last:
-            break
+    began, done, stopping = time.monotonic(), start, 0
+    with asked_to_stop() as asked:
+        for number, batch in enumerate(loader, start=start):
+            torch.manual_seed(options.seed * 1_000_003 + number * 31 + accelerator.process_index)
+            rate = learning_rate_at(number, options)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            wrapped.train()
+            with autocast:
+                losses = loss_of(wrapped, _share(batch, accelerator))
+            accelerator.backward(losses["loss"])
+            norm = accelerator.clip_grad_norm_(list(trained.values()), options.clip_norm)
+            prepared.step()
+            optimizer.zero_grad(set_to_none=True)
+            with torch.no_grad():
+                decay = min(options.ema_decay, (1 + number) / (10 + number))
+                torch._foreach_lerp_(list(average.values()), [p.detach().float() for p in trained.values()], 1 - decay)
+            done = number + 1
+            spent = time.monotonic() - began
+            late = options.minutes is not None and spent > options.minutes * 60
+            stopping, out_of_time = agreed(accelerator, asked.number, late)
+            is_last = done == options.steps or bool(stopping or out_of_time)
+            if accelerator.is_main_process and (is_last or done % options.checkpoint_every == 0):
+                _save(folder, done, trained, average, optimizer, options)
+            values = {name: float(value.detach()) for name, value in losses.items()} | {"grad_norm": float(norm)}
+            yield Step(done, values, rate, (done - start) / max(spent, 1e-9), is_last)
+            if is_last:
+                break
+        stopping = max(stopping, asked.number)
+    if stopping:
+        accelerator.wait_for_everyone()  # as soon as one process ends, a launcher ends the others
+        raise stopped(stopping, done, folder)
     with torch.no_grad():
         for name, parameter in trained.items():
             parameter.copy_(average[name])

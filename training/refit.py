@@ -145,7 +145,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     try:
         options = stage_options(arguments)
-        follow(lambda progress: run(options, progress), options.steps)
+        follow(lambda progress: run(options, progress), options.steps, options.output)
     except (ValueError, FileExistsError) as error:
         parser.exit(1, f"{error}\n")
 

@@ -1,14 +1,17 @@
 """How an alignment stage runs: the loop with its log and previews, then the finished model; and its progress bars."""
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import PartialState
+from accelerate.utils import parse_flag_from_env
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -27,9 +30,12 @@ from training.config import StageOptions
 from training.features import Progress as ProgressCallback
 from training.loop import Batch, Step, fit
 from training.sequences import SequenceSet, batch_indices
+from training.stopping import ending_with_a_line
 
 LOG_EVERY = 10  # steps between two lines of the log
-CHECKPOINTS = "checkpoints"
+CHECKPOINTS, PREPARING = "checkpoints", "preparing.json"
+TRAIN = "train"  # the bar that comes after those of what is prepared
+TELL_SECONDS = 0.5  # between two notes of how far it is prepared
 ATTENTION = SDPBackend.MATH  # on a processor, at some hundred positions, training with it is a sixth faster than fused
 
 PreviewRow = Mapping[str, Any]
@@ -154,17 +160,33 @@ class _Log:
         self.file.flush()
 
 
-def follow(run: Callable[[ProgressCallback], Iterator[Step]], total: int) -> None:
-    """Exhaust a stage's steps under progress bars, which only the main process shows."""
+def follow(run: Callable[[ProgressCallback], Iterator[Step]], total: int, output: Path) -> None:
+    """Exhaust a stage's steps under progress bars, which only the main process shows; a signal ends them with a line.
+
+    Until the first step, `preparing.json` in the output says how far the frozen parts have read, for whoever watches.
+    """
+    on_processor = parse_flag_from_env("ACCELERATE_USE_CPU")  # which Accelerator looks at, but comes later than this
+    is_main = PartialState(cpu=on_processor).is_main_process
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, disable=not PartialState().is_main_process) as progress:
+    note, told = output / PREPARING, -math.inf
+    with ending_with_a_line(), Progress(*columns, disable=not is_main) as progress:
         tasks: dict[str, TaskID] = {}
 
         def show(what: str, done: int, of: int) -> None:
+            nonlocal told
             if what not in tasks:
                 tasks[what] = progress.add_task(what, total=of)
             progress.update(tasks[what], completed=done)
+            if is_main and what != TRAIN and time.monotonic() - told > TELL_SECONDS:
+                told = time.monotonic()
+                output.mkdir(parents=True, exist_ok=True)
+                write_atomically(note, json.dumps({"what": what, "done": done, "of": of}))
 
-        for step in run(show):
-            show("train", step.number, total)
-            progress.update(tasks["train"], description=f"train (loss {step.losses['loss']:.3f})")
+        try:
+            for step in run(show):
+                if TRAIN not in tasks:
+                    note.unlink(missing_ok=True)
+                show(TRAIN, step.number, total)
+                progress.update(tasks[TRAIN], description=f"{TRAIN} (loss {step.losses['loss']:.3f})")
+        finally:
+            note.unlink(missing_ok=True)

@@ -2,7 +2,8 @@
 
 A run is a folder of the studio's `runs`: `run.json` says what it is, `log.jsonl` is the training's own log, `output.txt`
 what its command printed, `ended.json` how it ended. While it runs, a small process (`python -m studio.models.runs FOLDER`) holds
-its lock and has the command as its child; to stop it, a file named `stop` is put into the folder.
+its lock and has the command as its child; to stop it, a file named `stop` is put into the folder, and the command gets SIGINT,
+upon which it finishes its step and leaves a checkpoint.
 """
 
 import json
@@ -26,13 +27,13 @@ from studio.background import start_apart
 from studio.errors import StudioError
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDER, LOCK, STOP, ENDED, FACTS, OUTPUT, LOG = (
-    "runs", "run.lock", "stop", "ended.json", "run.json", "output.txt", "log.jsonl",
+FOLDER, LOCK, STOP, ENDED, FACTS, OUTPUT, LOG, PREPARING = (
+    "runs", "run.lock", "stop", "ended.json", "run.json", "output.txt", "log.jsonl", "preparing.json",
 )  # fmt: skip
 POLL_SECONDS = 0.3
 LOCK_PATIENCE_SECONDS = 5.0  # whoever looks whether a run is alive holds its lock for an instant
 START_SECONDS = 60.0  # a run that is not yet alive after so long never will be
-GRACE_SECONDS = 60.0  # for what a training still does once it is asked to end
+GRACE_SECONDS = 300.0  # for what a training still does once it is asked to end: a preview, a step, a checkpoint
 MAX_OUTPUT_BYTES = 20_000
 _RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 
@@ -76,6 +77,15 @@ class RunLog:
     @property
     def step(self) -> int:
         return int(self.rows[-1]["step"]) if self.rows else 0
+
+
+@dataclass(frozen=True)
+class Preparing:
+    """What is done before the first step, as "encode image", and how far it is."""
+
+    what: str
+    done: int
+    of: int
 
 
 class Runs:
@@ -156,6 +166,13 @@ class Runs:
             elif "preview" in entry:
                 preview = tuple(entry["preview"])
         return RunLog(tuple(rows.values()), preview, speed)
+
+    def preparing(self, run: Run) -> Preparing | None:
+        """Return how far a training has prepared what its steps need; None where it does not say, or trains already."""
+        try:
+            return Preparing(**json.loads((run.folder / PREPARING).read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
 
     def pictures(self, run: Run) -> list[Path]:
         """Return the sample sheets that a training drew, the newest first."""

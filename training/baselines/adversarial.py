@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from training.baselines.trainer import TrainOptions
 from training.checkpointing import latest_checkpoint, load_checkpoint, save_checkpoint
 from training.loop import Step
+from training.stopping import agreed, asked_to_stop, stopped
 
 Batch = Mapping[str, Tensor]
 BatchOf = Callable[[int, int], Batch]  # step, number of the phase -> batch, of which each process takes its share
@@ -109,7 +110,8 @@ class Game:
 def play(game: Game, batch_of: BatchOf, options: GameOptions, folder: Path, *, resume: bool = False) -> Iterator[Step]:
     """Train both sides and yield every step; checkpoints go to `folder`; `game.average` follows the generator.
 
-    Raises FileExistsError when `folder` holds a checkpoint and `resume` is false, and ValueError for another model's.
+    Raises FileExistsError when `folder` holds a checkpoint and `resume` is false, ValueError for another model's, and
+    Stopped, after the step that was under way and its checkpoint, when a signal asks for an end.
     """
     found = latest_checkpoint(folder)
     if not resume and found is not None:
@@ -127,25 +129,32 @@ def play(game: Game, batch_of: BatchOf, options: GameOptions, folder: Path, *, r
         for name in SIDES
     }
     start = _restore(found, game, optimizers) if found is not None else 0
-    began = time.monotonic()
-    for number in range(start, options.steps):
-        game.generator.train()
-        game.discriminator.train()
-        figures: dict[str, float] = {}
-        for index, phase in enumerate(game.phases):
-            if number % phase.every == 0:
-                figures |= _take(phase, index, number, game, optimizers[phase.side], batch_of, options, accelerator)
-        _follow(game.average, game.generator, min(options.ema_decay, (1 + number) / (10 + number)))
-        done = number + 1
-        figures |= game.after(done)
-        figures["loss"] = sum(value for name, value in figures.items() if name.endswith("_loss"))
-        spent = time.monotonic() - began
-        is_last = done == options.steps or (options.minutes is not None and spent > options.minutes * 60)
-        if accelerator.is_main_process and (is_last or done % options.checkpoint_every == 0):
-            save_checkpoint(folder, done, _tensors(game, optimizers), {"options": asdict(options)})
-        yield Step(done, figures, options.generator.learning_rate, (done - start) / max(spent, 1e-9), is_last)
-        if is_last:
-            break
+    began, done, stopping = time.monotonic(), start, 0
+    with asked_to_stop() as asked:
+        for number in range(start, options.steps):
+            game.generator.train()
+            game.discriminator.train()
+            figures: dict[str, float] = {}
+            for index, phase in enumerate(game.phases):
+                if number % phase.every == 0:
+                    figures |= _take(phase, index, number, game, optimizers[phase.side], batch_of, options, accelerator)
+            _follow(game.average, game.generator, min(options.ema_decay, (1 + number) / (10 + number)))
+            done = number + 1
+            figures |= game.after(done)
+            figures["loss"] = sum(value for name, value in figures.items() if name.endswith("_loss"))
+            spent = time.monotonic() - began
+            late = options.minutes is not None and spent > options.minutes * 60
+            stopping, out_of_time = agreed(accelerator, asked.number, late)
+            is_last = done == options.steps or bool(stopping or out_of_time)
+            if accelerator.is_main_process and (is_last or done % options.checkpoint_every == 0):
+                save_checkpoint(folder, done, _tensors(game, optimizers), {"options": asdict(options)})
+            yield Step(done, figures, options.generator.learning_rate, (done - start) / max(spent, 1e-9), is_last)
+            if is_last:
+                break
+        stopping = max(stopping, asked.number)
+    if stopping:
+        accelerator.wait_for_everyone()  # as soon as one process ends, a launcher ends the others
+        raise stopped(stopping, done, folder)
 
 
 def _take(

@@ -227,6 +227,6 @@ def command(
     names = {field.name for field in fields(kind)}
     try:
         options = kind(**{name: value for name, value in vars(arguments).items() if name in names})
-        follow(lambda progress: run(options, progress), options.steps)
+        follow(lambda progress: run(options, progress), options.steps, options.output)
     except (ValueError, FileExistsError) as error:
         parser.exit(1, f"{error}\n")

@@ -13,6 +13,7 @@ from torch import nn
 from tqdm import tqdm
 
 from training.loop import BatchOf, LoopOptions, LossOf, fit
+from training.stopping import ending_with_a_line
 
 Preview = Callable[[Path], None]  # writes a picture of where the training stands
 
@@ -61,6 +62,7 @@ def run(
     arguments.output.mkdir(parents=True, exist_ok=True)
     steps = fit(model, batch_of, loss_of, options, arguments.output, resume=arguments.resume)
     with (
+        ending_with_a_line(),
         (arguments.output / "log.jsonl").open("a") as log,
         tqdm(total=options.steps, mininterval=5, dynamic_ncols=True) as bar,
     ):

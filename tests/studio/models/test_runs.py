@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from studio.errors import StudioError
-from studio.models.runs import ENDED, LOG, Run, Runs, RunState, mind
+from studio.models.runs import ENDED, LOG, ROOT, Preparing, Run, Runs, RunState, mind
+from training.checkpointing import latest_checkpoint
+from training.stage import PREPARING
 
 # Stands in for a training: it logs, then works until it is interrupted, unless it is resumed.
 PROGRAM = """
@@ -66,6 +68,40 @@ def test_a_training_is_watched_stopped_and_resumed_by_anybody(runs: Runs, home: 
     runs.resume(run.id)
     wait_until(lambda: runs.state(run) == RunState.FINISHED)
     assert [row["step"] for row in runs.log(run).rows] == [10, 20]
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_the_stop_of_a_real_training_loses_no_step_and_changes_no_bit(home: Path, tmp_path: Path) -> None:
+    """Started, stopped and resumed as the page does it, with the command that it runs."""
+    runs = Runs(home)
+    options = {"data": "world", "size": "8", "num-pictures": "64", "steps": "200", "batch-size": "2"}
+    run = runs.start("vae", options | {"checkpoint-every": "1000000", "preview-every": "1000000"})
+    wait_until(lambda: runs.log(run).step > 0)
+    runs.stop(run.id)
+    wait_until(lambda: runs.state(run) != RunState.RUNNING)
+    assert runs.state(run) == RunState.STOPPED
+    assert json.loads((run.folder / ENDED).read_text())["code"] == 130, "what a shell has for SIGINT"
+    reached = runs.log(run).step
+    assert 0 < reached < 200
+    assert f"Stopped after step {reached}" in runs.output(run)
+    assert "Traceback" not in runs.output(run)
+    checkpoint = latest_checkpoint(run.folder / "checkpoints")
+    assert checkpoint is not None and checkpoint.name == f"step-{reached:08d}"
+    runs.resume(run.id)
+    wait_until(lambda: runs.state(run) == RunState.FINISHED)
+    assert [row["step"] for row in runs.log(run).rows][-1] == 200
+    whole = [word if word != str(run.folder) else str(tmp_path / "whole") for word in run.command[2:]]
+    subprocess.run([sys.executable, "-m", "training.baselines.vae", *whole], cwd=ROOT, check=True, capture_output=True)
+    again, once = ((folder / "model.safetensors").read_bytes() for folder in (run.folder, tmp_path / "whole"))
+    assert again == once
+
+
+def test_how_far_a_training_has_prepared_is_told_until_it_trains(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("studio.models.runs._launch", lambda folder: None)
+    run = runs.start("instruct", {"steps": "5"})
+    assert runs.preparing(run) is None
+    (run.folder / PREPARING).write_text('{"what": "encode image", "done": 64, "of": 100}')
+    assert runs.preparing(run) == Preparing("encode image", 64, 100)
 
 
 def test_a_run_whose_minder_is_gone_is_told_as_failed(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
