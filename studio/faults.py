@@ -28,10 +28,27 @@ FAULTS: Mapping[str, str] = {
     "no-pictures-there": "There is no folder of pictures at {path}.",
     "model-name": "A model's name has small letters, digits, dots and dashes, 40 at most: nextgpt-7b",
     "model-taken": "There is a model {name} already. Choose another name.",
+    "interrupted": "The work was interrupted twice and stopped. Try again.",
+    "unknown-job": "This job is not known here. It may have been deleted with its conversation.",
+    "often-tried": "This was tried again {limit} times. Ask for something else, or in other words.",
+    "not-failed": "Only what failed or was stopped can be tried again.",
+    "unreadable": "The file {name} cannot be read.",
+    "other-kind": "'{name}' holds {held}, not {asked}.",
+    "large-file": "This file is larger than {limit} MB. Choose a smaller or shorter one.",
+    "upload-gone": "The attached file is no longer here. Attach it again.",
+    "still-reading": "What was attached is still being read. Wait a moment, then try again.",
+    "unknown-conversation": "This conversation is not known here. It may have been deleted.",
+    "no-family": "No generator could answer this.",
+    "not-measured": "The measuring ended early.",
+    "not-imported": "This could not be imported. Nothing of it was kept.",
+    "not-offered": "{name} is not among what this studio offers. It offers: {offered}.",
+    "unknown-training": "This training is not known here. It may have been deleted.",
+    "training-runs": "This training is running; only one that was stopped or failed can go on.",
+    "training-done": "This training is finished; only one that was stopped or failed can go on.",
 }
 
 
-def fault(code: str, **values: object) -> StudioError:
-    """Return the error of a code, with what its sentence tells."""
+def fault(code: str, *, said: str = "", **values: object) -> StudioError:
+    """Return the error of a code, with what its sentence tells; `said` is what there is to tell beyond it, in its place."""
     told = {name: str(value) for name, value in values.items()}
-    return StudioError(FAULTS[code].format(**told), code=code, values=told)
+    return StudioError(said or FAULTS[code].format(**told), code=code, values=told)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from studio.errors import StudioError
+from studio.faults import fault
 from studio.store import Row, Store
 
 if TYPE_CHECKING:
@@ -120,9 +121,7 @@ class MediaStore:
                 while chunk := source.read(_COPY_BYTES):
                     num_bytes += len(chunk)
                     if num_bytes > max_bytes:
-                        raise StudioError(
-                            f"This file is larger than {max_bytes // 2**20} MB. Choose a smaller or shorter one."
-                        )
+                        raise fault("large-file", limit=max_bytes // 2**20)
                     file.write(chunk)
         except BaseException:
             target.unlink(missing_ok=True)
@@ -133,7 +132,7 @@ class MediaStore:
         """Return where a spooled upload waits."""
         path = self._incoming / upload_id
         if not _UPLOAD_ID.fullmatch(upload_id) or not path.is_file():
-            raise StudioError("The attached file is no longer here. Attach it again.")
+            raise fault("upload-gone")
         return path
 
     def discard_upload(self, upload_id: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from studio.conversation.ask import Upload, ask, spool_file
 from studio.conversation.history import Content, History
-from studio.errors import StudioError
+from studio.faults import fault
 from studio.jobs.queue import Job, JobQueue, JobState
 from studio.media_store import MediaStore
 from studio.options import ReplyOptions
@@ -42,7 +42,7 @@ def words_of(content: Content) -> str:
 
 def _uploads(media: MediaStore, content: Content) -> Sequence[Upload]:
     if any(part["type"] == "upload" for part in content):
-        raise StudioError("What was attached is still being read. Wait a moment, then try again.")
+        raise fault("still-reading")
     return [spool_file(media, media.path(part["media"])) for part in content if "media" in part]
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio.errors import StudioError
+from studio.faults import fault
 from studio.store import Row, Store
 
 TITLE_CHARACTERS = 60
@@ -59,7 +60,7 @@ class History:
     def get(self, conversation: str) -> ConversationRecord:
         row = self.store.row("SELECT * FROM conversations WHERE id = ?", conversation)
         if row is None:
-            raise StudioError("This conversation is not known here. It may have been deleted.")
+            raise fault("unknown-conversation")
         return _record(row)
 
     def recent(self, *, limit: int = 50) -> list[ConversationRecord]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from studio.conversation.history import Content, History
 from studio.conversation.reply import find_in_store, for_recipe, make_reply, open_conversation, read_parts
 from studio.errors import StudioError
+from studio.faults import fault
 from studio.jobs.queue import Lease
 from studio.jobs.worker import JobKind
 from studio.library.near_copies import near_copy_sentences
@@ -137,9 +138,9 @@ class Answerer:
         try:
             media = read_media(path)
         except MediaError as error:
-            raise StudioError(str(error).replace(path.name, part["name"])) from error
+            raise fault("unreadable", said=str(error).replace(path.name, part["name"]), name=part["name"]) from error
         if part["modality"] not in (None, media.modality.value):
-            raise StudioError(f"'{part['name']}' holds {media.modality.value}, not {part['modality']}.")
+            raise fault("other-kind", name=part["name"], held=media.modality.value, asked=part["modality"])
         stored, _ = self._media.add(media)
         return {"type": stored.modality, "media": stored.id}
 

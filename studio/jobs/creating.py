@@ -128,7 +128,8 @@ class Creator:
         try:
             content = read_media(path)
         except MediaError as error:
-            raise StudioError(str(error).replace(path.name, upload["name"])) from error
+            said = str(error).replace(path.name, upload["name"])
+            raise fault("unreadable", said=said, name=upload["name"]) from error
         if not isinstance(content, Image):
             raise fault("no-picture", name=upload["name"])
         return self._media.add(content)[0].id

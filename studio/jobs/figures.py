@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from studio.errors import StudioError
+from studio.faults import fault
 from studio.jobs.queue import Lease
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,7 +37,7 @@ def measure_families(lease: Lease) -> None:
             process.communicate()
     if process.returncode != 0:
         lines = [line.strip() for line in told.strip().splitlines() if line.strip()]
-        raise StudioError(lines[-1] if lines else "The evaluation ended early.")
+        raise fault("not-measured", said=lines[-1] if lines else "")
     lease.finish({"report": read_report(lease.queue.store.home)})
 
 

@@ -35,13 +35,16 @@ def import_checkpoint(lease: Lease) -> None:
         base_rows=asked["base_rows"],
     )
     remarks = []
-    for event in import_nextgpt(options):
-        lease.check()
-        match event:
-            case ImportStep(number, total, text):
-                lease.emit("progress", done=number - 1, total=total, text=text)
-            case ImportRemark(text):
-                remarks.append(text)
+    try:
+        for event in import_nextgpt(options):
+            lease.check()
+            match event:
+                case ImportStep(number, total, text):
+                    lease.emit("progress", done=number - 1, total=total, text=text)
+                case ImportRemark(text):
+                    remarks.append(text)
+    except ValueError as error:
+        raise fault("not-imported", said=str(error)) from error
     lease.finish({"folder": str(output), "remarks": remarks})
 
 

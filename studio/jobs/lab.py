@@ -3,9 +3,10 @@
 import json
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.errors import StudioError
+from studio.faults import fault
 from studio.jobs.figures import measure_families
 from studio.jobs.queue import Lease
 from studio.jobs.worker import JobKind
@@ -53,7 +54,7 @@ class LabWork:
             lay_out(sheet), metadata={RECIPE_KEY: json.dumps(asked, ensure_ascii=False)}
         )
         self._library.texts.add(
-            stored.id, "name", f"{asked['experiment']} {asked.get('model', '')}".strip(), source="studio"
+            stored.id, "name", f"{asked['experiment']} {Path(asked.get('model', '')).name}".strip(), source="studio"
         )
         lease.finish({"media": stored.id, "families": families, "seconds": time.monotonic() - started})
 
@@ -77,7 +78,8 @@ class LabWork:
             try:
                 pictures.append(lab.picture_for(model, path))
             except MediaError as error:
-                raise StudioError(str(error).replace(path.name, one["name"])) from error
+                said = str(error).replace(path.name, one["name"])
+                raise fault("unreadable", said=said, name=one["name"]) from error
         first, second = pictures
         done = 0
 
@@ -101,7 +103,8 @@ class LabWork:
             lease.emit("progress", done=number, total=len(contestants))
             answers.append(answer)
         if all(answer.image is None for answer in answers):
-            raise StudioError("No family could answer: " + "; ".join(f"{a.name}: {a.refusal}" for a in answers))
+            refusals = "; ".join(f"{a.name}: {a.refusal}" for a in answers)
+            raise fault("no-family", said=f"No family could answer: {refusals}")
         told = [
             {"name": a.name, "seconds": a.seconds, "num_parameters": a.num_parameters, "refusal": a.refusal}
             for a in answers

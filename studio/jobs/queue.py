@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Any
 
-from studio.errors import Cancelled, StudioError
+from studio.errors import Cancelled
+from studio.faults import FAULTS, fault
 from studio.store import Row, Store, Transaction
 
 LEASE_SECONDS = 30.0
@@ -118,7 +119,7 @@ class JobQueue:
     def get(self, job_id: str) -> Job:
         row = self.store.row("SELECT * FROM jobs WHERE id = ?", job_id)
         if row is None:
-            raise StudioError("This job is not known here. It may have been deleted with its conversation.")
+            raise fault("unknown-job")
         return _job(row)
 
     def events(self, job_id: str, *, after: int = 0) -> list[JobEvent]:
@@ -183,7 +184,7 @@ class JobQueue:
     def retry(self, job_id: str) -> Job:
         """Queue a failed or cancelled job again, with the same payload and so the same seeds, up to MAX_RETRIES times."""
         if self.get(job_id).retries >= MAX_RETRIES:
-            raise StudioError(f"This was tried again {MAX_RETRIES} times. Ask for something else, or in other words.")
+            raise fault("often-tried", limit=MAX_RETRIES)
         with self.store.transaction() as database:
             changed = database.execute(
                 "UPDATE jobs SET state = ?, attempts = 0, cancel_requested = 0, error = NULL, finished = NULL, "
@@ -194,7 +195,7 @@ class JobQueue:
                 database.execute("DELETE FROM events WHERE job = ?", (job_id,))
         job = self.get(job_id)
         if not changed:
-            raise StudioError(f"Only a failed or cancelled job can be tried again; this one is {job.state}.")
+            raise fault("not-failed")
         return job
 
     def claim(self) -> "Lease | None":
@@ -232,7 +233,7 @@ class JobQueue:
             )
             database.execute(
                 f"UPDATE jobs SET state = ?, lease = NULL, finished = ?, error = ? WHERE attempts >= ? AND {expired}",
-                (JobState.FAILED, now, "The work was interrupted twice and stopped. Try again.", MAX_ATTEMPTS, *which),
+                (JobState.FAILED, now, FAULTS["interrupted"], MAX_ATTEMPTS, *which),
             )
             return database.execute(
                 f"UPDATE jobs SET state = ?, lease = NULL WHERE {expired}", (JobState.QUEUED, *which)

@@ -24,7 +24,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from studio.background import start_apart
-from studio.errors import StudioError
+from studio.faults import fault
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER, LOCK, STOP, ENDED, FACTS, OUTPUT, LOG, PREPARING = (
@@ -111,7 +111,7 @@ class Runs:
         run = self.get(run_id)
         state = self.state(run)
         if state in (RunState.RUNNING, RunState.FINISHED):
-            raise StudioError(f"This training is {state}; only one that was stopped or failed can go on.")
+            raise fault("training-runs" if state == RunState.RUNNING else "training-done")
         (run.folder / ENDED).unlink(missing_ok=True)
         (run.folder / STOP).unlink(missing_ok=True)
         os.utime(run.folder / FACTS)
@@ -125,7 +125,7 @@ class Runs:
     def get(self, run_id: str) -> Run:
         path = self._folder / run_id / FACTS
         if not _RUN_ID.fullmatch(run_id) or not path.is_file():
-            raise StudioError("This training is not known here. It may have been deleted.")
+            raise fault("unknown-training")
         return _read(path)
 
     def all(self) -> list[Run]:

@@ -97,7 +97,7 @@ def _open_conversation(studio: PageStudio) -> ConversationRecord | None:
     try:
         return studio.history.get(conversation)
     except StudioError as error:
-        st.warning(label(str(error)), icon=":material/info:")
+        st.warning(told(error), icon=":material/info:")
         return None
 
 
@@ -244,7 +244,7 @@ def _retry(studio: PageStudio, job_id: str) -> None:
     try:
         studio.queue.retry(job_id)
     except StudioError as error:
-        st.toast(label(str(error)), icon=":material/info:")
+        st.toast(told(error), icon=":material/info:")
 
 
 def _ask(

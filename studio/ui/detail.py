@@ -14,6 +14,7 @@ from studio.jobs.queue import Job
 from studio.library.gallery import BIN, collections_of, is_thrown_away, names_of, put_back, throw_away
 from studio.library.library import Item
 from studio.plain_text import printable
+from studio.ui.faults import shown
 from studio.ui.frame import PageStudio, go_to_page, show_text
 from studio.ui.messages import MIME, show_media
 from studio.ui.tiles import title_of
@@ -41,13 +42,13 @@ def show_detail(studio: PageStudio, media_id: str) -> None:
     st.html(
         f'<div class="studio-title"><h1>{html.escape(printable(title_of(item, names_of(studio.library, [item.id]))))}</h1></div>'
     )
-    shown, told = st.columns([3, 2], gap="large")
+    left, right = st.columns([3, 2], gap="large")
     recipe = recipe_of(studio, item.id)
-    with shown:
+    with left:
         with st.container(key="large"):
             show_media(studio, item.modality, item.id, width=LARGE)
         _show_actions(studio, item, path)
-    with told:
+    with right:
         _show_facts(studio, item, recipe)
         if recipe is not None:
             st.button(
@@ -56,7 +57,7 @@ def show_detail(studio: PageStudio, media_id: str) -> None:
             )  # fmt: skip
             _show_replay(studio)
             with st.expander(_("The whole recipe"), icon=":material/receipt_long:"):
-                st.json(recipe, expanded=1)
+                st.json(recipe | {"preset": shown(recipe["preset"])}, expanded=1)
         _show_gathering(studio, item)
 
 

@@ -1,11 +1,13 @@
-"""What went wrong, in the reader's language where it is known by a code."""
+"""What went wrong, in the reader's language: what is known by a code, or a sentence for all else with what was said below."""
 
 from collections.abc import Mapping
 
 from studio.errors import StudioError
 from studio.jobs.queue import Job
+from studio.server.names import names_alone
 from studio.ui.frame import PageStudio, label
-from studio.ui.words import N_, _
+from studio.ui.person import is_shared
+from studio.ui.words import N_, _, reads_english
 
 MESSAGES: Mapping[str, str] = {
     "inside": N_("Something went wrong inside the studio. The details are in {log} in its folder."),
@@ -31,21 +33,59 @@ MESSAGES: Mapping[str, str] = {
     "no-pictures-there": N_("There is no folder of pictures at {path}."),
     "model-name": N_("A model's name has small letters, digits, dots and dashes, 40 at most: nextgpt-7b"),
     "model-taken": N_("There is a model {name} already. Choose another name."),
+    "interrupted": N_("The work was interrupted twice and stopped. Try again."),
+    "unknown-job": N_("This job is not known here. It may have been deleted with its conversation."),
+    "often-tried": N_("This was tried again {limit} times. Ask for something else, or in other words."),
+    "not-failed": N_("Only what failed or was stopped can be tried again."),
+    "unreadable": N_("The file {name} cannot be read."),
+    "other-kind": N_("'{name}' holds {held}, not {asked}."),
+    "large-file": N_("This file is larger than {limit} MB. Choose a smaller or shorter one."),
+    "upload-gone": N_("The attached file is no longer here. Attach it again."),
+    "still-reading": N_("What was attached is still being read. Wait a moment, then try again."),
+    "unknown-conversation": N_("This conversation is not known here. It may have been deleted."),
+    "no-family": N_("No generator could answer this."),
+    "not-measured": N_("The measuring ended early."),
+    "not-imported": N_("This could not be imported. Nothing of it was kept."),
+    "not-offered": N_("{name} is not among what this studio offers. It offers: {offered}."),
+    "unknown-training": N_("This training is not known here. It may have been deleted."),
+    "training-runs": N_("This training is running; only one that was stopped or failed can go on."),
+    "training-done": N_("This training is finished; only one that was stopped or failed can go on."),
 }
+
+UNKNOWN = N_("This could not be done.")
+# What an error is known by that was kept without its code: sentences in which nothing is filled in.
+_CODES = {sentence: code for code, sentence in MESSAGES.items() if "{" not in sentence}
 
 
 def told(error: StudioError) -> str:
     """Return what an error says, for a label."""
-    return label(_said(error.code, error.values) or str(error))
+    return _label(error.code, error.values, str(error))
 
 
 def why_failed(studio: PageStudio, job: Job) -> str:
     """Return why a job failed, for a label."""
+    said = job.error or ""
     for event in reversed(studio.queue.events(job.id)):
-        if event.kind == "fault" and (said := _said(event.data["code"], event.data["values"])):
-            return label(said)
-    return label(job.error or "")
+        if event.kind == "fault":
+            return _label(event.data["code"], event.data["values"], said)
+    return _label("", {}, said)
 
 
-def _said(code: str, values: Mapping[str, str]) -> str:
-    return _(MESSAGES[code]).format(**values) if code in MESSAGES else ""
+def with_detail(sentence: str, said: str, **values: str) -> str:
+    """Return for a label what the program said, which is English, below a sentence of the pages in another language."""
+    lines = [label(shown(line)) for line in said.splitlines() if line.strip()]
+    if reads_english():
+        return "  \n".join(lines)
+    return "  \n".join([label(shown(_(sentence).format(**values))), *(f":small[{line}]" for line in lines)])
+
+
+def shown(text: str) -> str:
+    """Return a text as its reader may see it: where the studio is shared, the server's paths are names alone."""
+    return names_alone(text) if is_shared() else text
+
+
+def _label(code: str, values: Mapping[str, str], said: str) -> str:
+    sentence = MESSAGES.get(code or _CODES.get(said, ""), UNKNOWN)
+    if sentence.format(**values) == said:
+        return label(shown(_(sentence).format(**values)))
+    return with_detail(sentence, said, **values)

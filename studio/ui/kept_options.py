@@ -4,6 +4,7 @@ import streamlit as st
 
 from studio.errors import StudioError
 from studio.option_sets import MAX_NAME, OptionSets
+from studio.ui.faults import told
 from studio.ui.frame import PageStudio, label
 from studio.ui.words import _
 
@@ -35,7 +36,7 @@ def offer_to_keep_options(studio: PageStudio) -> None:
                 try:
                     sets.keep(name, {key: st.session_state[key] for key in OPTIONS if key in st.session_state})
                 except StudioError as error:
-                    st.error(label(str(error)), icon=":material/error:")
+                    st.error(told(error), icon=":material/error:")
                 else:
                     st.rerun()
         chosen = st.session_state.get(CHOSEN)

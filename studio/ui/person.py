@@ -21,6 +21,11 @@ def person() -> str:
     return who
 
 
+def is_shared() -> bool:
+    """Tell whether people are let in from elsewhere: what is where on the server is then nobody's business on the pages."""
+    return not sessions().access.is_open
+
+
 def media_key() -> str:
     """Return what a medium's address needs at its end, where a provider, not a cookie of ours, says who asks."""
     known = sessions()

@@ -6,6 +6,7 @@ import time
 import streamlit as st
 
 from studio.models.runs import Run, RunLog, Runs
+from studio.ui.faults import shown
 from studio.ui.frame import label, show_text, show_title
 from studio.ui.models import table
 from studio.ui.training import STAGE_NAMES, STATE_NAMES, curve_names, smooth, thin
@@ -78,7 +79,7 @@ def _cell(value: str, *, is_alike: bool) -> str:
 def _said(run: Run, name: str) -> str:
     if name not in run.options:
         return "–"
-    return run.options[name] or _("yes")
+    return shown(run.options[name]) or _("yes")
 
 
 def _last(log: RunLog, name: str) -> str:

@@ -8,9 +8,11 @@ from pathlib import Path
 import streamlit as st
 
 from pipelines.presets import PRESETS
+from studio.errors import StudioError
 from studio.models.presets import DEFAULT_PRESET
 from studio.models.runs import Run, Runs, RunState, command_of
 from studio.models.training_plan import BASELINES, STAGES, WORLD, plan_of
+from studio.ui.faults import shown, told, with_detail
 from studio.ui.frame import (
     NARROW,
     PageStudio,
@@ -21,9 +23,10 @@ from studio.ui.frame import (
     show_title,
     wake_worker,
 )
+from studio.ui.naming import example, place_of, show_offered
 from studio.ui.run_comparison import COMPARE, show_comparison
 from studio.ui.training import STAGE_NAMES, STATE_NAMES, show_run
-from studio.ui.words import _
+from studio.ui.words import N_, _
 from studio.ui.work import follow_job, job_in_address, show_failure, start
 
 STEPS = {"align-inputs": 2500, "align-outputs": 2500, "instruct": 2000, "vae": 4000, "biggan": 4000, "stylegan": 4000}
@@ -31,6 +34,7 @@ STEPS = {"align-inputs": 2500, "align-outputs": 2500, "instruct": 2000, "vae": 4
 # must read it all before the first step.
 SAMPLES = {"align-inputs": 8_000, "align-outputs": 12_000, "instruct": 30_000}
 CHECKPOINTS, MOST_BETWEEN_CHECKPOINTS = 20, 250
+USABLE, UNUSABLE = N_("All of this data can be used."), N_("This data cannot be used as it is.")
 STATE_ICONS = {
     RunState.RUNNING: ":material/directions_run:",
     RunState.FINISHED: ":material/check_circle:",
@@ -79,12 +83,18 @@ def _choose_data(studio: PageStudio, stage: str) -> str:
     if not own:
         return WORLD
     is_baseline = stage in BASELINES
-    path = st.text_input(
+    show_offered(studio)
+    named = st.text_input(
         _("Folder of pictures") if is_baseline else _("Manifest (JSON lines)"),
         key="data_path",
-        placeholder="~/pictures" if is_baseline else "~/data/pairs.jsonl",
+        placeholder=example("~/pictures" if is_baseline else "~/data/pairs.jsonl"),
         help=None if is_baseline else _('One object a line: {"image": "cat.png", "caption": "a cat on a sofa"}'),
     ).strip()
+    try:
+        path = place_of(studio, named) if named else ""
+    except StudioError as error:
+        st.error(told(error), icon=":material/error:")
+        return ""
     job = job_in_address(studio, "check", name="checked")
     is_checked = job is not None and job.payload == {"data": path, "stage": stage}
     if st.button(_("Check the data"), key="check", icon=":material/fact_check:", disabled=not path):
@@ -99,9 +109,10 @@ def _choose_data(studio: PageStudio, stage: str) -> str:
         show_failure(studio, job)
     else:
         is_usable = job.result["is_usable"]
-        (st.success if is_usable else st.error)(label(job.result["told"]).replace("\n", "  \n"))
+        sentence = USABLE if is_usable else UNUSABLE
+        (st.success if is_usable else st.error)(with_detail(sentence, job.result["told"]))
         if is_usable:
-            return str(Path(path).expanduser())
+            return path
     return ""
 
 
@@ -156,7 +167,7 @@ def _show_plan(runs: Runs, stage: str, options: dict[str, str]) -> None:
     st.html(f'<dl class="studio-facts">{cells}</dl>')
     show_text(_("The same in a terminal:"), kind="note")
     command = command_of(stage, {k: v for k, v in options.items() if v or k == "fresh"}, Path("runs/NAME"))
-    st.code(f"studio {' '.join(command)}", language=None, wrap_lines=True)
+    st.code(shown(f"studio {' '.join(command)}"), language=None, wrap_lines=True)
 
 
 def _show_earlier(runs: Runs) -> None:

@@ -7,10 +7,12 @@ from typing import Any
 import streamlit as st
 
 from studio.errors import StudioError
-from studio.models.runs import Run, RunLog, Runs, RunState
+from studio.models.runs import Preparing, Run, RunLog, Runs, RunState
 from studio.models.training_plan import STAGES
+from studio.ui.faults import shown, told
 from studio.ui.frame import go_to_page, label, page_studio, show_text, show_title
 from studio.ui.models import table
+from studio.ui.tiles import KIND_NAMES
 from studio.ui.words import N_, _
 from studio.ui.work import THINKING
 
@@ -28,9 +30,20 @@ STATE_NAMES = {
     RunState.STOPPED: N_("stopped"),
     RunState.FAILED: N_("failed"),
 }
+# What a training says that it prepares, without the kind of media that it is of.
+PREPARED = {
+    "tokenise": N_("texts become tokens"),
+    "encode": N_("the encoder reads the media"),
+    "captions for": N_("the decoder reads the captions"),
+    "latents of": N_("the decoder reads the media"),
+    "read": N_("pictures are read"),
+    "render": N_("pictures are drawn"),
+}
+OTHER_PREPARED = N_("the frozen parts are read")
 POLL_SECONDS = 1.0
 MAX_POINTS = 400
 MAX_EXAMPLES = 8
+MAX_SAID = 2000  # characters of what a command printed last
 SMOOTH = 0.9
 
 
@@ -40,10 +53,10 @@ def show_run(runs: Runs, run_id: str) -> None:
     try:
         run = runs.get(run_id)
     except StudioError as error:
-        st.warning(label(str(error)), icon=":material/info:")
+        st.warning(told(error), icon=":material/info:")
         return
     show_title(_(STAGE_NAMES[run.stage]))
-    st.code(run.shown_command, language=None, wrap_lines=True)
+    st.code(shown(run.shown_command), language=None, wrap_lines=True)
     if runs.state(run) == RunState.RUNNING:
         _follow(run.id)
     else:
@@ -63,11 +76,11 @@ def _follow(run_id: str) -> None:
 
 def _show(runs: Runs, run: Run, state: RunState) -> None:
     log = runs.log(run)
-    _show_progress(run, log, state)
+    _show_progress(runs, run, log, state)
     _show_actions(runs, run, state)
     if state == RunState.FAILED:
         st.error(_("The training ended early. What its command said last is below."), icon=":material/error:")
-        st.code(runs.output(run)[-2000:], language=None, wrap_lines=True)
+        st.code(shown(runs.output(run)[-MAX_SAID:]), language=None, wrap_lines=True)
     if log.rows:
         _show_losses(log)
     if log.preview:
@@ -76,18 +89,33 @@ def _show(runs: Runs, run: Run, state: RunState) -> None:
         st.image(sheet.read_bytes(), caption=label(sheet.stem))
 
 
-def _show_progress(run: Run, log: RunLog, state: RunState) -> None:
+def _show_progress(runs: Runs, run: Run, log: RunLog, state: RunState) -> None:
     total = run.num_steps or max(log.step, 1)
     told = _("step {step} of {total}").format(step=log.step, total=total)
     if state == RunState.RUNNING and log.steps_per_second:
         left = (total - log.step) / log.steps_per_second / 60
         told += " · " + _("{left:.0f} minutes left, about").format(left=left)
     if state == RunState.RUNNING and not log.rows:
-        st.html(
-            THINKING.format(html.escape(_("Getting ready: features of the frozen parts are kept for all trainings")))
-        )
+        _show_preparing(runs.preparing(run))
     else:
         st.progress(min(log.step / total, 1.0), text=told)
+
+
+def _show_preparing(preparing: Preparing | None) -> None:
+    """Show what comes before the first step; how far that is, where the training says it."""
+    if preparing is None:
+        ready = _("Getting ready: features of the frozen parts are kept for all trainings")
+        st.html(THINKING.format(html.escape(ready)))
+        return
+    doing, _space, kind = preparing.what.rpartition(" ")
+    if kind in KIND_NAMES:
+        what = f"{_(PREPARED.get(doing, OTHER_PREPARED))} ({_(KIND_NAMES[kind])})"
+    else:
+        what = _(PREPARED.get(preparing.what, OTHER_PREPARED))
+    so_far = _("Getting ready: {what}, {done} of {total}").format(
+        what=what, done=f"{preparing.done:,}", total=f"{preparing.of:,}"
+    )
+    st.progress(min(preparing.done / max(preparing.of, 1), 1.0), text=so_far)
 
 
 def _show_actions(runs: Runs, run: Run, state: RunState) -> None:
@@ -157,7 +185,10 @@ def _show_examples(preview: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _go_on(runs: Runs, run_id: str) -> None:
-    runs.resume(run_id)
+    try:
+        runs.resume(run_id)
+    except StudioError as error:
+        st.toast(told(error), icon=":material/info:")
 
 
 def _close() -> None:

@@ -14,7 +14,8 @@ from studio.conversation.transcript import to_html, to_markdown
 from studio.errors import StudioError
 from studio.jobs.queue import Job
 from studio.options import ReplyOptions, draw_seed
-from studio.ui.frame import PageStudio, label, show_text
+from studio.ui.faults import told
+from studio.ui.frame import PageStudio, show_text
 from studio.ui.messages import THINGS
 from studio.ui.models import table
 from studio.ui.words import _
@@ -36,7 +37,7 @@ def show_turn_actions(
         try:
             asked = branch(studio.store, conversation=conversation.id, job=job.id, text=text, options=chosen)
         except StudioError as error:
-            st.error(label(str(error)), icon=":material/error:")
+            st.error(told(error), icon=":material/error:")
             return
         go_to(asked.payload["conversation"])
         st.rerun()

@@ -23,13 +23,22 @@ def _(message: str) -> str:
 
 def in_language(message: str, name: str) -> str:
     """Return a message in a language named as "zh-CN"; any name may come from outside."""
-    short = name.partition("-")[0].lower()
-    return _translations(short if short in _languages() else "en").gettext(message)
+    return _translations(_short(name)).gettext(message)
+
+
+def reads_english() -> bool:
+    """Tell whether the reader sees the messages as they are written here."""
+    return _short(language()) == "en"
 
 
 def N_(message: str) -> str:
     """Mark a message that is translated where it is shown."""
     return message
+
+
+def _short(name: str) -> str:
+    short = name.partition("-")[0].lower()
+    return short if short in _languages() else "en"
 
 
 @cache

@@ -9,8 +9,8 @@ from studio.errors import StudioError
 from studio.jobs.queue import Job, JobEvent, JobState
 from studio.jobs.worker import ensure_worker
 from studio.models.presets import page_preset
-from studio.ui.faults import why_failed
-from studio.ui.frame import PageStudio, label, look_for_worker, page_studio, show_text
+from studio.ui.faults import told, why_failed
+from studio.ui.frame import PageStudio, look_for_worker, page_studio, show_text
 from studio.ui.words import _
 
 POLL_SECONDS = 0.4
@@ -138,4 +138,4 @@ def _retry(studio: PageStudio, job_id: str) -> None:
     try:
         studio.queue.retry(job_id)
     except StudioError as error:
-        st.toast(label(str(error)), icon=":material/info:")
+        st.toast(told(error), icon=":material/info:")

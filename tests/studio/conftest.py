@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from studio.models.in_memory import Model, OneModel
+from studio.server.access import Access, hash_password
+from studio.server.sessions import Sessions
 from studio.store import Store
 
 OUTGOING = 12.0  # times the usual size of the signal tokens' rows: a random core then asks for media often
@@ -40,6 +42,15 @@ def started_workers(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     for place in ("frame", "work"):
         monkeypatch.setattr(f"studio.ui.{place}.ensure_worker", note)
     return started
+
+
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Have the pages be those of Anna, whom a password let in; return her name."""
+    known = Sessions(b"k" * 32, Access({"anna": hash_password("a long password")}))
+    monkeypatch.setattr("studio.ui.person.sessions", lambda: known)
+    monkeypatch.setattr("studio.ui.frame.person", lambda: "anna")
+    return "anna"
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from studio.faults import FAULTS, fault
 from studio.jobs.queue import JobQueue, Lease
 from studio.jobs.worker import JobKind, run_job
 from studio.store import Store
-from studio.ui.faults import MESSAGES
+from studio.ui.faults import MESSAGES, told
 
 pytestmark = pytest.mark.usefixtures("started_workers")
 
@@ -68,7 +68,43 @@ def test_what_the_worker_could_not_do_is_told_in_the_readers_language(
     assert "secret" not in page.error[0].value
 
 
-def test_what_no_code_is_known_for_is_told_as_it_was_said(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "chinese"),
+    [
+        (StudioError("The moon is full."), "没能做到"),
+        (ValueError("The moon is full."), "没能做到"),
+        (fault("unreadable", said="The moon is full.", name="moon.png"), "无法读取文件 moon.png"),
+    ],
+    ids=["without a code", "a value", "more than its sentence"],
+)
+def test_what_was_said_beyond_a_known_sentence_stands_below_one_in_the_readers_language(
+    store: Store, monkeypatch: pytest.MonkeyPatch, error: Exception, chinese: str
+) -> None:
+    page = failed_page(store, error)
+    assert page.error[0].value.replace("\\", "") == "The moon is full."
     monkeypatch.setattr("studio.ui.words.language", lambda: "zh-CN")
-    page = failed_page(store, StudioError("The moon is full."))
-    assert "The moon is full" in page.error[0].value
+    sentence, detail = page.run().error[0].value.replace("\\", "").splitlines()
+    assert chinese in sentence
+    assert detail == ":small[The moon is full.]"
+
+
+def test_a_known_sentence_is_known_also_where_it_was_kept_without_its_code(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.ui.words.language", lambda: "zh-CN")
+    page = failed_page(store, StudioError(FAULTS["interrupted"]))
+    assert "中断了两次" in page.error[0].value
+    assert ":small" not in page.error[0].value
+
+
+def test_where_a_studio_is_shared_an_error_names_files_and_no_folders(
+    store: Store, shared: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for language in ("en", "zh-CN"):
+        monkeypatch.setattr("studio.ui.words.language", lambda language=language: language)
+        for error in (
+            ValueError("/srv/models/core holds nothing"),
+            fault("no-pictures-there", path="/srv/models/core"),
+        ):
+            said = told(error if isinstance(error, StudioError) else StudioError(str(error)))
+            assert "core" in said and "srv" not in said

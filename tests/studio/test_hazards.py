@@ -47,6 +47,8 @@ HELD = {
         "studio/test_media_store.py::test_a_name_from_outside_reaches_no_file",
         "studio/test_media_store.py::test_discarding_with_a_name_from_outside_removes_nothing",
         "studio/models/test_runs.py::test_names_from_outside_reach_no_other_folder",
+        "studio/models/test_offered.py::test_no_other_name_leads_anywhere",
+        "studio/jobs/test_importing.py::test_where_a_studio_is_shared_only_what_it_offers_is_imported",
         "studio/test_hazards.py::test_an_address_from_outside_opens_nothing_and_deletes_nothing",
         "studio/test_hazards.py::test_an_archive_holds_plain_names_alone",
     ),
@@ -69,6 +71,8 @@ HELD = {
     "error text leaks addresses or paths": (
         "encoders/test_files.py::test_an_error_names_the_file_and_never_its_folder",
         "studio/jobs/test_queue.py::test_an_error_becomes_a_message_of_our_own",
+        "studio/test_faults.py::test_where_a_studio_is_shared_an_error_names_files_and_no_folders",
+        "studio/ui/test_train_page.py::test_where_a_studio_is_shared_data_is_named_and_no_path_is_shown",
         "studio/ui/test_chat_page.py::test_the_server_listens_to_this_machine_alone_and_tells_no_details",
     ),
     "another user's objects by id": (

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from studio_pages import html_of, open_page
 
 from studio.errors import StudioError
+from studio.home import home_of
 from studio.jobs.importing import folder_of, import_checkpoint, imported_models
 from studio.jobs.queue import JobQueue, JobState
 from studio.jobs.worker import run_job
@@ -97,6 +98,40 @@ def test_an_import_is_stopped_between_two_steps_and_leaves_nothing(store: Store,
     run_job(lease, {"import": import_checkpoint})
     assert queue.get(lease.job.id).state == JobState.CANCELLED
     assert imported_models(store.home) == {}
+
+
+def test_what_does_not_fit_is_told_in_the_readers_language_with_what_was_said(
+    store: Store, checkpoint: Path, work: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (checkpoint / "pytorch_model.pt").write_bytes(b"not a checkpoint")
+    page = ask(checkpoint, "mine")
+    work()
+    monkeypatch.setattr("studio.ui.words.language", lambda: "zh-CN")
+    sentence, detail = page.run().error[0].value.splitlines()
+    assert sentence.startswith("无法导入")
+    assert detail.startswith(":small[") and "pytorch_model.pt" in detail.replace("\\", "")
+
+
+def test_where_a_studio_is_shared_only_what_it_offers_is_imported(home: Path, shared: str) -> None:
+    (home / "shared" / "imagebind").mkdir(parents=True)
+    (home / "shared" / "pytorch_model.pt").write_bytes(b"")
+    page = open_page("models").run()
+    assert "imagebind, pytorch_model.pt" in html_of(page)
+    given = {"files": "pytorch_model.pt", "base": "owner/core", "encoder": "imagebind", "name": "mine"}
+    for key, odd in (("files", "/etc/passwd"), ("base", "/etc"), ("encoder", "../shared/imagebind"), (None, "")):
+        for field, value in {**given, **({key: odd} if key else {})}.items():
+            page.text_input(key=f"import_{field}").set_value(value)
+        page.run()
+        page.button(key="import-start").click().run()
+        assert not page.exception
+        lease = JobQueue(Store(home_of(shared, home))).claim()
+        if key:
+            assert "not among what this studio offers" in page.error[0].value
+            assert lease is None
+    assert lease is not None
+    assert lease.job.payload["sources"] == [str(home / "shared" / "pytorch_model.pt")]
+    assert lease.job.payload["base"] == "owner/core"
+    assert lease.job.payload["encoder"] == str(home / "shared" / "imagebind")
 
 
 @pytest.mark.parametrize("name", ["", "Mine", "../mine", ".mine", "a" * 41])

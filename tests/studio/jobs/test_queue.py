@@ -160,7 +160,7 @@ def test_a_failed_or_cancelled_job_can_be_tried_again_and_a_finished_one_not(que
     claimed(queue).fail("no")
     assert queue.retry(job.id).error is None
     claimed(queue).finish({})
-    with pytest.raises(StudioError, match="done"):
+    with pytest.raises(StudioError, match="failed or was stopped"):
         queue.retry(job.id)
 
 

@@ -8,9 +8,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from studio_pages import html_of, open_page
 
+from studio.home import home_of
 from studio.jobs.queue import JobQueue
 from studio.jobs.worker import run_job
-from studio.models.runs import ENDED, LOG, STOP, Run, Runs
+from studio.models.runs import ENDED, LOG, PREPARING, STOP, Run, Runs
 from studio.models.training_plan import check_data, plan_of
 from studio.store import Store
 from studio.ui import train
@@ -96,6 +97,7 @@ def test_a_finished_training_is_used_in_chat_and_a_failed_one_says_why(home: Pat
     (run.folder / "output.txt").write_text("ValueError: no such preset")
     page = open_run(run)
     assert "no such preset" in page.code[1].value
+    assert str(home) in page.code[0].value, "on one's own machine, paths are what a terminal takes"
     back = page.button(key="back").click().run()
     assert any("failed" in button.label for button in back.button)
 
@@ -120,12 +122,89 @@ def test_own_data_must_be_checked_before_a_start(store: Store, tmp_path: Path) -
     assert not page.button(key="start").disabled
 
 
-def test_an_unknown_training_is_told(home: Path) -> None:
+def test_an_unknown_training_is_told_in_the_readers_language(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = open_page("train")
     page.query_params["run"] = "../../etc"
     page.run()
     assert not page.exception
     assert "not known here" in page.warning[0].value
+    monkeypatch.setattr("studio.ui.words.language", lambda: "zh-CN")
+    page.run()
+    assert "这里没有这次训练" in page.warning[0].value
+    assert "known" not in page.warning[0].value
+
+
+def test_a_training_that_somebody_else_went_on_with_is_told(home: Path, launched: list[Path]) -> None:
+    run = Runs(home).start("instruct", {"steps": "100"})
+    (run.folder / STOP).touch()
+    (run.folder / ENDED).write_text(json.dumps({"code": 130, "time": time.time()}))
+    page = open_run(run)
+    Runs(home).resume(run.id)
+    page.button(key="resume-run").click().run()
+    assert not page.exception
+    assert "running" in page.toast[0].value
+    assert len(launched) == 2, "started and resumed, once"
+
+
+def test_what_a_training_prepares_is_shown_with_how_far_it_is(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Runs(home).start("instruct", {"steps": "100"})
+    told = {"encode image": "the encoder reads the media (Pictures)", "tokenise": "texts become tokens", "?": "frozen"}
+    for what, words in told.items():
+        (run.folder / PREPARING).write_text(json.dumps({"what": what, "done": 1600, "of": 8000}))
+        page = open_run(run)
+        assert not page.exception
+        (bar,) = page.get("progress")
+        assert words in bar.proto.text and "1,600 of 8,000" in bar.proto.text
+        assert bar.proto.value == 20
+    monkeypatch.setattr("studio.ui.words.language", lambda: "zh-CN")
+    assert "准备中" in page.run().get("progress")[0].proto.text
+    log(run, 10)
+    assert "10" in page.run().get("progress")[0].proto.text, "its steps, once there are some"
+
+
+def test_where_a_studio_is_shared_data_is_named_and_no_path_is_shown(home: Path, shared: str) -> None:
+    (home / "shared" / "cats").mkdir(parents=True)
+    (home / "shared" / "cats" / "one.png").write_bytes(b"")
+    (home / "shared" / "empty").mkdir()
+    theirs = Store(home_of(shared, home))
+    page = open_page("train").run()
+    page.selectbox(key="stage").set_value("vae").run()
+    page.button_group(key="own_data").set_value([True]).run()
+    assert "cats, empty" in html_of(page)
+    for path in (str(home / "shared" / "cats"), "../cats", "/etc", "~"):
+        page.text_input(key="data_path").set_value(path).run()
+        assert not page.exception
+        assert "not among what this studio offers" in page.error[0].value
+        assert page.button(key="start").disabled
+    for name in ("empty", "cats"):
+        page.text_input(key="data_path").set_value(name).run()
+        page.button(key="check").click().run()
+        lease = JobQueue(theirs).claim()
+        assert lease is not None
+        run_job(lease, {"check": check_data})
+        page.run()
+        assert str(home) not in shown_on(page)
+        assert not page.error or "pictures at empty" in page.error[0].value
+    page.button(key="start").click().run()
+    assert not page.exception
+    (run,) = Runs(theirs.home).all()
+    assert run.options["data"] == str(home / "shared" / "cats"), "what the training is told"
+    assert (
+        f"--data cats --steps 4000 --batch-size 32 --seed 0 --checkpoint-every 200 --output {run.id}"
+        in page.code[0].value
+    )
+    assert str(home) not in shown_on(page)
+    (run.folder / ENDED).write_text(json.dumps({"code": 1, "time": time.time()}))
+    (run.folder / "output.txt").write_text(f'File "{home}/x.py", line 1\nValueError: no {run.folder}')
+    page.run()
+    assert 'File "x.py", line 1' in page.code[1].value
+    assert str(home) not in shown_on(page)
+    theirs.close()
+
+
+def shown_on(page: AppTest) -> str:
+    texts = [element.value for element in (*page.code, *page.error, *page.success, *page.warning)]
+    return "\n".join([html_of(page), *texts]).replace("\\", "")
 
 
 def test_trainings_are_compared_in_one_chart_and_one_table(home: Path) -> None:
