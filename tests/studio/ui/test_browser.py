@@ -1,5 +1,6 @@
 """The pages in Chromium, on the real tiny preset: a person asks, stops, comes back; makes, finds, makes again; teaches."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 from screenshots import PATIENCE_MS, settle
 from serving import serving
 
+from studio.models.loaded import loaded_model
 from studio.models.runs import Runs
+from studio.store import Store
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 ANSWER_MS = 240_000
@@ -79,23 +82,23 @@ def test_a_picture_is_created_found_by_example_and_made_again_the_same(browser: 
 
 
 @pytest.fixture
-def trainings(browser: Any, tmp_path: Path) -> Iterator[Any]:
-    """The page of the trainings of a new studio, whose cache of frozen features is empty too."""
+def trainings(browser: Any, tmp_path: Path) -> Iterator[tuple[Any, Path]]:
+    """The page of the trainings of a new studio, whose cache of frozen features is empty too, and the studio's folder."""
     home = tmp_path / "trained"
     home.mkdir()
     with serving(home, XDG_CACHE_HOME=str(tmp_path / "cache")) as address:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.set_default_timeout(PATIENCE_MS)
         page.goto(f"{address}/train")
-        yield page
+        yield page, home
         page.close()
         runs = Runs(home)
         for run in runs.all():  # a training outlives the server that it was started from
             runs.stop(run.id)
 
 
-def test_a_training_is_started_watched_stopped_resumed_and_used_in_chat(trainings: Any) -> None:
-    page = trainings
+def test_a_training_is_started_watched_stopped_resumed_and_used_in_chat(trainings: tuple[Any, Path]) -> None:
+    page, home = trainings
     page.locator(".stMain summary", has_text="Options").click()
     for name, number in (("Steps", STEPS), ("Samples a step", SAMPLES_A_STEP)):
         page.get_by_role("spinbutton", name=name, exact=True).fill(str(number))
@@ -110,6 +113,8 @@ def test_a_training_is_started_watched_stopped_resumed_and_used_in_chat(training
     page.get_by_role("button", name="Go on").wait_for()
     stopped_at = _step(page)
     assert 0 < stopped_at < STEPS
+    (run,) = Runs(home).all()
+    assert (run.folder / "checkpoints" / f"step-{stopped_at:08d}").is_dir(), "no step of it is lost"
 
     page.locator("[data-testid=stVegaLiteChart] svg").wait_for()
     page.get_by_role("button", name="Go on").click()
@@ -122,6 +127,10 @@ def test_a_training_is_started_watched_stopped_resumed_and_used_in_chat(training
     box.fill("draw a big red bell in a meadow")
     box.press("Enter")
     page.get_by_role("button", name="Show me how").wait_for()
+    held = loaded_model(home)
+    assert held is not None and held.preset == str(run.folder), "the model that was trained answered"
+    (asked,) = Store(home).rows("SELECT payload FROM jobs WHERE kind = 'chat' AND state = 'done'")
+    assert json.loads(asked["payload"])["preset"] == str(run.folder)
 
 
 def _step(page: Any) -> int:
