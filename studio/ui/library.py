@@ -23,7 +23,7 @@ from studio.library.gallery import (
 from studio.library.library import Item
 from studio.media_store import MAX_UPLOAD_BYTES
 from studio.ui.detail import show_detail
-from studio.ui.faults import told
+from studio.ui.faults import told, with_detail
 from studio.ui.frame import (
     FILE_TYPES,
     WIDE,
@@ -45,6 +45,7 @@ PAGE_ITEMS = 48
 LIKE = "like:"  # how a search names a medium of the library
 STAR = "star"
 GALLERY, MAP = "gallery", "map"
+REFUSED = N_("A file could not be taken in.")
 LAYOUTS = {GALLERY: N_("Gallery"), MAP: N_("Map")}
 LAYOUT_ICONS = {GALLERY: ":material/grid_view:", MAP: ":material/scatter_plot:"}
 
@@ -145,7 +146,7 @@ def _take_in(studio: PageStudio) -> None:
     elif adding.state == JobState.DONE:
         assert adding.result is not None, "a job that is done has a result"
         for reason in adding.result["refused"]:
-            st.warning(label(reason), icon=":material/info:")
+            st.warning(with_detail(REFUSED, reason), icon=":material/info:")
         if not adding.result["refused"]:
             del st.query_params["adding"]
     else:

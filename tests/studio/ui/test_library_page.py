@@ -155,7 +155,9 @@ def test_what_a_conversation_shows_stays_when_the_bin_is_emptied(library: Librar
     assert browse(library, View(collection=BIN), limit=5)[1] == 1
 
 
-def test_added_files_are_kept_named_and_refusals_are_told(library: Library, work: Callable[[], None]) -> None:
+def test_added_files_are_kept_named_and_refusals_are_told(
+    library: Library, work: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     png = io.BytesIO()
     PillowImage.new("RGB", (8, 8), "red").save(png, format="PNG")
     page = open_page("library").run()
@@ -168,6 +170,9 @@ def test_added_files_are_kept_named_and_refusals_are_told(library: Library, work
     (item,) = library.items()
     assert names_of(library, [item.id]) == {item.id: "sunset"}
     assert "odd" in page.warning[0].value
+    monkeypatch.setattr("studio.ui.words.language", lambda: "zh-CN")
+    sentence, detail = page.run().warning[0].value.splitlines()
+    assert sentence.startswith("有一个文件无法加入") and "odd" in detail
 
 
 def test_a_search_never_reads_a_file_that_is_only_named(library: Library) -> None:
