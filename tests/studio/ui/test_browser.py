@@ -15,7 +15,7 @@ from studio.models.runs import Runs
 from studio.store import Store
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
-ANSWER_MS = 240_000
+ANSWER_MS, TRAINING_MS = 240_000, 1_200_000
 STEPS, SAMPLES_A_STEP = 120, 2  # of the training that is driven to its end
 
 
@@ -119,7 +119,7 @@ def test_a_training_is_started_watched_stopped_resumed_and_used_in_chat(training
     page.locator("[data-testid=stVegaLiteChart] svg").wait_for()
     page.get_by_role("button", name="Go on").click()
     page.get_by_text("It goes on when this page is closed.").wait_for()
-    page.get_by_role("button", name="Use in chat").wait_for()
+    page.get_by_role("button", name="Use in chat").wait_for(timeout=TRAINING_MS)
     assert _step(page) == STEPS
 
     page.get_by_role("button", name="Use in chat").click()
