@@ -1,16 +1,20 @@
 """The trainers of the preset's parts: batches, losses and tokenizers, and that what they build loads with the stock loaders."""
 
 import random
+import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import torch
 from diffusers import AutoencoderTiny, DiffusionPipeline
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from transformers import AutoTokenizer, CLIPTokenizer, T5Tokenizer
 
-from training.foundation import audio, image, mel, mel_vae, pairs, tokenizers, vae, video, vocoder
+from training.foundation import audio, command, image, mel, mel_vae, pairs, tokenizers, vae, video, vocoder
 from training.foundation.latents import latent_pool, pool_scene
+from training.loop import Batch, LoopOptions
 from training.world.scene import Kind
 from training.world.split import is_trained
 
@@ -48,6 +52,28 @@ def test_tokenizers_come_back_the_same_from_their_folders(tmp_path: Path) -> Non
     assert (
         AutoTokenizer.from_pretrained(tmp_path / "roberta")(text).input_ids == audio.roberta_tokenizer()(text).input_ids
     )
+
+
+def test_a_part_that_is_asked_to_stop_leaves_a_checkpoint_and_is_not_finished(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = command.parser("A part.", steps=6, batch_size=2).parse_args(["--output", str(tmp_path)])
+
+    def batch_of(step: int) -> Batch:
+        if step == 2:
+            signal.raise_signal(signal.SIGTERM)
+        return {"x": torch.ones(2, 3)}
+
+    def loss_of(model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+        return {"loss": model(batch["x"]).square().mean()}
+
+    options = LoopOptions(steps=6, learning_rate=0.1)
+    with pytest.raises(SystemExit) as end:
+        command.run(nn.Linear(3, 1), batch_of, loss_of, options, arguments, lambda path: path.touch())
+    assert end.value.code == 128 + signal.SIGTERM
+    assert "Stopped after step 3" in capsys.readouterr().err
+    assert (tmp_path / "step-00000003").is_dir()
+    assert not (tmp_path / "samples-final.png").exists()
 
 
 def test_the_vocoder_makes_as_many_samples_as_the_columns_stand_for() -> None:

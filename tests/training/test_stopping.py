@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,15 +39,15 @@ def loss_of(model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
     return {"loss": functional.mse_loss(model(batch["x"]), batch["y"])}
 
 
-def train(folder: Path, *, resume: bool = False) -> Iterator[Step]:
+def train(folder: Path, *, resume: bool = False, workers: int = 0) -> Iterator[Step]:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.5), nn.Linear(8, 2))
-    yield from fit(model, batch_of, loss_of, OPTIONS, folder, resume=resume)
+    yield from fit(model, batch_of, loss_of, replace(OPTIONS, workers=workers), folder, resume=resume)
 
 
-def slowly(folder: Path) -> Iterator[Step]:
+def slowly(folder: Path, *, workers: int = 0) -> Iterator[Step]:
     """Train, but from the third step on no further than somebody lets it, by a line for each step."""
-    for step in train(folder):
+    for step in train(folder, workers=workers):
         print("step", step.number, flush=True)
         if step.number >= 3 and not step.is_last:
             sys.stdin.readline()
@@ -68,7 +69,7 @@ def start(what: str, folder: Path, **environment: str) -> "subprocess.Popen[str]
     pipe = subprocess.PIPE
     return subprocess.Popen(
         [sys.executable, "-c", program, str(folder)], cwd=folder, env=ENVIRONMENT | environment,
-        stdin=pipe, stdout=pipe, stderr=pipe, text=True,
+        stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True,
     )  # fmt: skip
 
 
@@ -102,13 +103,19 @@ def weights_of(folder: Path) -> tuple[int, dict[str, Tensor]]:
     }
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminate"])
-def test_a_stopped_training_loses_no_step_and_goes_on_bit_for_bit(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "send", "workers"),
+    [(signal.SIGINT, os.killpg, 1), (signal.SIGTERM, os.kill, 0)],
+    ids=["ctrl-c, which those that prepare batches get too", "terminate"],
+)
+def test_a_stopped_training_loses_no_step_and_goes_on_bit_for_bit(
+    tmp_path: Path, number: signal.Signals, send: Callable[[int, int], None], workers: int
+) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     broken.mkdir()
-    process = start("slowly(folder)", broken)
+    process = start(f"slowly(folder, workers={workers})", broken)
     wait_for_step(process, 3)
-    process.send_signal(number)
+    send(process.pid, number)
     ((out, err),) = ends_of(process)
     assert process.returncode == 128 + number
     assert steps_in(out) == ["4"], "the step that was under way is finished, and no other is begun"

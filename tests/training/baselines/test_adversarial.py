@@ -1,5 +1,6 @@
 """The loop of two networks: a resume that changes no bit, phases in turn, averages, other pictures and models refused."""
 
+import signal
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from training.baselines.adversarial import AdamOptions, Batch, Game, GameOptions, Phase, play
+from training.loop import Step
+from training.stopping import Stopped
 
 OPTIONS = GameOptions(12, AdamOptions(0.01), AdamOptions(0.02), ema_decay=0.9, checkpoint_every=4)
 
@@ -63,6 +66,24 @@ def train(folder: Path, *, stop: int | None = None, resume: bool = False) -> Gam
 def test_a_resumed_training_ends_with_the_same_bits(tmp_path: Path, stop: int) -> None:
     whole = state_of(train(tmp_path / "whole"))
     train(tmp_path / "broken", stop=stop)
+    resumed = state_of(train(tmp_path / "broken", resume=True))
+    for name, value in whole.items():
+        torch.testing.assert_close(resumed[name], value, rtol=0, atol=0)
+
+
+def test_who_is_asked_to_stop_finishes_the_step_and_goes_on_with_the_same_bits(tmp_path: Path) -> None:
+    def interrupting(step: int, phase: int) -> Batch:
+        if (step, phase) == (6, 0):
+            signal.raise_signal(signal.SIGINT)
+        return batch_of(step, phase)
+
+    options = replace(OPTIONS, checkpoint_every=10**9)
+    seen: list[Step] = []
+    steps = map(seen.append, play(game_of(), interrupting, options, tmp_path / "broken"))
+    with pytest.raises(Stopped, match="after step 7; its checkpoint"):
+        list(steps)
+    assert [step.number for step in seen] == [1, 2, 3, 4, 5, 6, 7] and seen[-1].is_last
+    whole = state_of(train(tmp_path / "whole"))
     resumed = state_of(train(tmp_path / "broken", resume=True))
     for name, value in whole.items():
         torch.testing.assert_close(resumed[name], value, rtol=0, atol=0)
