@@ -55,7 +55,7 @@ def latin_words(page: AppTest, *, allowed: set[str]) -> set[str]:
     """
     shown = [
         re.sub(
-            r"<style>.*?</style>|<(\w+)[^>]* translate=\"no\".*?</\1>|<td>.*?</td>|<[^>]*>",
+            r"<style>.*?</style>|<(\w+)[^>]* translate=\"no\".*?</\1>|<tbody.*?</tbody>|<[^>]*>",
             " ",
             html_of(page),
             flags=re.DOTALL,

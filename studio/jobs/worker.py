@@ -272,7 +272,7 @@ def main() -> None:
     from studio.models.training_plan import check_data
 
     home = studio_home(arguments.home)
-    models = OneModel(note=note_loaded(home))
+    models = OneModel(note=note_loaded(home, worker=arguments.gpu))
 
     def desk(one: Path) -> Desk:
         store = Store(one)

@@ -18,7 +18,7 @@ from studio.conversation.history import History
 from studio.creation import Wish, grid_of, to_payload
 from studio.errors import StudioError
 from studio.jobs.queue import JobQueue, JobState
-from studio.models.loaded import loaded_model
+from studio.models.loaded import loaded_models
 from studio.process_memory import resident_bytes
 from studio.store import Store
 
@@ -157,10 +157,10 @@ def _answered(store: Store) -> int:
 
 
 def _worker(home: Path) -> int:
-    model = loaded_model(home)
-    if model is None:
+    models = loaded_models(home)
+    if not models:
         raise StudioError("No worker holds a model; its log in the studio's folder says why.")
-    return model.process
+    return models[0].process
 
 
 def _megabytes(process: int) -> float:

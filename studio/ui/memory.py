@@ -6,7 +6,7 @@ import streamlit as st
 
 from studio.home import root_home
 from studio.jobs.queue import JobState
-from studio.models.loaded import LoadedModel, loaded_model
+from studio.models.loaded import LoadedModel, loaded_models
 from studio.ui.frame import PageStudio, show_text
 from studio.ui.words import _
 from studio.ui.work import follow_job, job_in_address, show_failure, start
@@ -15,7 +15,7 @@ SMALLEST_GIGABYTES = 5e8  # bytes below this are told in megabytes
 
 
 def show_memory(studio: PageStudio, preset: str, *, is_whole: bool) -> None:
-    """Tell which model is in memory, and offer to load or unload the shown one."""
+    """Tell which model each worker has in memory, and offer to load or unload the shown one."""
     loading, leaving = (job_in_address(studio, kind, name="memory") for kind in ("load", "unload"))
     job = loading or leaving
     if job is not None and not job.state.is_final:
@@ -23,9 +23,9 @@ def show_memory(studio: PageStudio, preset: str, *, is_whole: bool) -> None:
         return
     if job is not None and job.state == JobState.FAILED:
         show_failure(studio, job)
-    held = loaded_model(root_home(studio.store.home))
+    held = loaded_models(root_home(studio.store.home))
     with st.container(key="memory", horizontal=True, vertical_alignment="center", gap="small"):
-        if held is not None and held.preset == preset:
+        if any(one.preset == preset for one in held):
             st.button(
                 _("Unload"), key="unload", icon=":material/memory:", on_click=_start, args=(studio, "unload", preset),
                 help=_("Frees its memory; the next request waits until it is loaded again."),
@@ -36,16 +36,20 @@ def show_memory(studio: PageStudio, preset: str, *, is_whole: bool) -> None:
                 on_click=_start, args=(studio, "load", preset),
                 help=_("Has it ready before it is asked anything; what was loaded before makes room."),
             )  # fmt: skip
-        show_text(_told(held), kind="note")
+        with st.container(gap=None, width="content"):
+            for told in map(_told, held) if held else [_("No model is in memory.")]:
+                show_text(told, kind="note")
 
 
-def _told(held: LoadedModel | None) -> str:
-    if held is None:
-        return _("No model is in memory.")
+def _told(held: LoadedModel) -> str:
     name = Path(held.preset).name
-    if held.num_bytes is None:
-        return _("In memory: {name}").format(name=name)
-    return _("In memory: {name}, {memory} with its program").format(name=name, memory=size_of(held.num_bytes))
+    told = _("In memory: {name}").format(name=name)
+    if held.num_bytes is not None:
+        memory = size_of(held.num_bytes)
+        told = _("In memory: {name}, {memory} with its program").format(name=name, memory=memory)
+    if not held.worker:
+        return told
+    return f"{_('Graphics processor {number}').format(number=held.worker)} · {told}"
 
 
 def size_of(count: int) -> str:

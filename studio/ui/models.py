@@ -166,7 +166,21 @@ def _bar(one: CardFigure) -> str:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table in HTML; cells are HTML already."""
-    head = "".join(f'<th scope="col">{cell}</th>' for cell in heads)
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="studio-table" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    """Return a table in HTML, its rows cards on a narrow page. Heads and cells are HTML already, a cell text or one element.
+
+    The first cell names its row. The roles are said since a browser may forget them when cells are laid out as cards.
+    """
+    head = "".join(f'<th scope="col" role="columnheader">{cell}</th>' for cell in heads)
+    body = "".join(_row(heads, row) for row in rows)
+    return (
+        '<div class="studio-table" tabindex="0"><table role="table">'
+        f'<thead role="rowgroup"><tr role="row">{head}</tr></thead><tbody role="rowgroup">{body}</tbody></table></div>'
+    )
+
+
+def _row(heads: Sequence[str], row: Sequence[str]) -> str:
+    labels = [html.escape(html.unescape(head)) for head in heads]
+    cells = (
+        f'<td role="cell" data-label="{label}">{cell}</td>' for label, cell in zip(labels[1:], row[1:], strict=True)
+    )
+    return f'<tr role="row"><th scope="row" role="rowheader">{row[0]}</th>{"".join(cells)}</tr>'

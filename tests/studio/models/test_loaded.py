@@ -1,9 +1,11 @@
 """Which model is in memory: noted by the worker, told on the page, loaded and let go by jobs."""
 
+import json
+import os
 import subprocess
 import sys
 import weakref
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from studio.jobs.answer import Answerer
 from studio.jobs.queue import JobQueue
 from studio.jobs.worker import run_job
 from studio.models.in_memory import Model, OneModel
-from studio.models.loaded import loaded_model, note_loaded
+from studio.models.loaded import LoadedModel, loaded_models, note_loaded
 from studio.store import Store
 
 pytestmark = pytest.mark.usefixtures("started_workers")
@@ -60,14 +62,39 @@ def test_a_model_that_cannot_be_loaded_says_why(store: Store) -> None:
     page.run()
     assert not page.exception
     assert "The weights are missing" in page.error[0].value.replace("\\", "")
-    assert loaded_model(store.home) is None
+    assert loaded_models(store.home) == []
 
 
 def test_what_a_process_held_that_is_gone_is_held_no_more(home: Path) -> None:
     script = f"from pathlib import Path; from studio.models.loaded import note_loaded; note_loaded(Path({str(home)!r}))('tiny')"
     subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).resolve().parents[3])
     assert (home / "loaded-model.json").is_file()
-    assert loaded_model(home) is None
+    assert loaded_models(home) == []
     note_loaded(home)("tiny")
-    found = loaded_model(home)
-    assert found is not None and found.preset == "tiny"
+    assert [one.preset for one in loaded_models(home)] == ["tiny"]
+
+
+def test_a_process_that_ended_or_has_the_number_of_another_holds_nothing(home: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)  # ended, and not asked for yet
+    for worker, process in (("0", ended.pid), ("1", os.getpid())):
+        noted = LoadedModel("tiny", process, None, worker, started="1")
+        (home / f"loaded-model-{worker}.json").write_text(json.dumps(asdict(noted)), encoding="utf-8")
+    assert loaded_models(home) == []
+    ended.wait()
+
+
+def test_each_worker_has_a_record_of_its_own_and_the_page_lists_them(home: Path) -> None:
+    first, second = note_loaded(home, worker="0"), note_loaded(home, worker="10")
+    second("tiny")
+    first("image-1.5b")
+    assert [(one.worker, one.preset) for one in loaded_models(home)] == [("0", "image-1.5b"), ("10", "tiny")]
+    page = open_page("models").run()
+    assert not page.exception
+    assert "Graphics processor 0 · In memory: image-1.5b" in html_of(page)
+    assert "Graphics processor 10 · In memory: tiny" in html_of(page)
+    assert page.button(key="unload")
+    second(None)
+    page.run()
+    assert "Graphics processor 10" not in html_of(page)
+    assert page.button(key="load")

@@ -52,6 +52,22 @@ def test_every_page_fits_a_phone(browser: Any, address: str, path: str) -> None:
     page.close()
 
 
+def test_a_table_is_cards_on_a_phone_and_a_table_to_who_listens(browser: Any, address: str) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(f"{address}/models")
+    page.locator(".studio-table").last.wait_for(timeout=ANSWER_MS)
+    settle(page)
+    assert page.evaluate(
+        "[...document.querySelectorAll('.studio-table')].every((one) => one.scrollWidth <= one.clientWidth)"
+    )
+    assert page.evaluate("getComputedStyle(document.querySelector('.studio-table td'), '::before').content").startswith(
+        '"'
+    )
+    heard = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
+    assert {"table", "columnheader", "rowheader", "cell"} <= {node["role"]["value"] for node in heard if "role" in node}
+    page.close()
+
+
 def test_a_reply_can_be_stopped(browser: Any, address: str) -> None:
     page = _open(browser, address)
     page.get_by_text("Options").first.click()

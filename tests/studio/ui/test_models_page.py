@@ -9,6 +9,7 @@ from studio_pages import html_of, open_page
 
 from pipelines.presets import PRESETS
 from studio.models.preset_state import count_parameters, figures_of, memory_of, parts_of
+from studio.ui.models import table
 
 pytestmark = pytest.mark.usefixtures("started_workers")
 
@@ -57,3 +58,14 @@ def test_what_is_not_on_this_machine_is_said_and_cannot_be_talked_with(
     assert "Not on this machine yet" in page.info[0].value
     assert page.button(key="talk").disabled
     assert "CreativeML" in html_of(page)
+
+
+def test_a_row_is_named_by_its_first_cell_and_every_other_says_what_it_is() -> None:
+    shown = table(("Part", "It&#x27;s &quot;what&quot;", ""), [("a", "<b>b</b>", "")])
+    assert '<th scope="row" role="rowheader">a</th>' in shown
+    assert (
+        '<td role="cell" data-label="It&#x27;s &quot;what&quot;"><b>b</b></td><td role="cell" data-label=""></td>'
+        in shown
+    )
+    with pytest.raises(ValueError, match="shorter"):
+        table(("Part", "What"), [("a",)])
