@@ -18,9 +18,12 @@ WIDE, NARROW = (1280, 860), (390, 844)
 PATIENCE_MS = 300_000
 QUALITY = 82
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-SETTLED = """() => document.querySelector('.stApp[data-test-script-state="notRunning"]')
-  && !document.querySelector('[data-testid="stSkeleton"], [data-testid="stElementContainer"] [data-stale="true"]')
-  && [...document.images].every((image) => image.complete)"""
+# What a page still waits for, in a line each.
+UNSETTLED = """() => [
+  ...(document.querySelector('.stApp[data-test-script-state="notRunning"]') ? [] : ['the page runs']),
+  ...[...document.querySelectorAll('[data-testid="stSkeleton"], [data-testid="stElementContainer"] [data-stale="true"]')],
+  ...[...document.images].filter((image) => !image.complete),
+].map((one) => one.outerHTML?.slice(0, 200) ?? one)"""
 
 
 @contextmanager
@@ -41,9 +44,21 @@ def told(what: str) -> None:
 
 def settle(page: Any) -> None:
     """Wait until a page has run and drawn all that it shows."""
+    from playwright.sync_api import TimeoutError as Late
+
     page.wait_for_timeout(400)
-    page.wait_for_function(SETTLED, timeout=PATIENCE_MS)
+    try:
+        page.wait_for_function(f"() => !({UNSETTLED})().length", timeout=PATIENCE_MS)
+    except Late as error:
+        raise Late("\n".join([f"{page.url} does not settle:", *page.evaluate(UNSETTLED)])) from error
     page.wait_for_timeout(700)
+
+
+def choose(page: Any, name: str, value: str) -> None:
+    """Choose from a list."""
+    page.get_by_role("combobox", name=name).click()
+    page.get_by_role("option", name=value, exact=True).click()
+    settle(page)
 
 
 def say(page: Any, text: str) -> None:
@@ -57,24 +72,30 @@ def say(page: Any, text: str) -> None:
 
 
 def create(page: Any, address: str, kind: str, wish: str, *, across: str = "", seeds: str = "") -> str:
-    """Make something on the creating page; return the address that shows it."""
+    """Make something on the creating page; return the address that shows it. RuntimeError says why it was not made."""
+    told(f"{kind}: {wish}")
     page.goto(f"{address}/create")
     settle(page)
     page.locator(".st-key-modality").get_by_text(kind).click()
     page.get_by_role("textbox", name="Your wish").fill(wish)
     if across:
         page.locator("summary", has_text="Grid").click()
-        _choose(page, "Across", "Words")
+        choose(page, "Across", "Words")
         page.get_by_role("textbox", name="Values, with commas between").first.fill(across)
         page.get_by_role("textbox", name="Values, with commas between").first.press("Tab")
         settle(page)
     if seeds:
-        _choose(page, "Down", "Seed")
+        choose(page, "Down", "Seed")
         page.get_by_role("textbox", name="Values, with commas between").last.fill(seeds)
         page.get_by_role("textbox", name="Values, with commas between").last.press("Tab")
         settle(page)
     page.locator(".st-key-create button").click()
-    page.locator(".st-key-grid img, .st-key-grid audio, .st-key-grid video").first.wait_for(timeout=PATIENCE_MS)
+    refusal = page.locator(".stMain").get_by_test_id("stAlert")
+    made = page.locator(".st-key-grid").locator("img, audio, video")
+    num_wished = len(across.split(",")) * len(seeds.split(","))
+    made.or_(refusal).first.wait_for(timeout=PATIENCE_MS * num_wished)
+    if refusal.count():
+        raise RuntimeError(f"{kind} was not made: {refusal.first.inner_text()}")
     settle(page)
     return str(page.url)
 
@@ -83,7 +104,7 @@ def teach(page: Any, address: str, stage: str, steps: int) -> str:
     """Train to the end on the training page; return the address that shows it."""
     page.goto(f"{address}/train")
     settle(page)
-    _choose(page, "What to teach", stage)
+    choose(page, "What to teach", stage)
     page.locator(".stMain summary", has_text="Options").click()
     page.get_by_role("spinbutton", name="Steps").last.fill(str(steps))
     page.get_by_role("spinbutton", name="Steps").last.press("Tab")
@@ -92,12 +113,6 @@ def teach(page: Any, address: str, stage: str, steps: int) -> str:
     page.get_by_text("It is on the page of the lab now.").wait_for(timeout=PATIENCE_MS)
     settle(page)
     return str(page.url)
-
-
-def _choose(page: Any, name: str, value: str) -> None:
-    page.get_by_role("combobox", name=name).click()
-    page.get_by_role("option", name=value, exact=True).click()
-    settle(page)
 
 
 def fill(page: Any, address: str, *, steps: int) -> dict[str, str]:

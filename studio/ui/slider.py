@@ -9,6 +9,7 @@ import streamlit as st
 
 from studio.server.media_route import media_path
 from studio.ui.frame import label
+from studio.ui.person import media_key
 from studio.ui.words import _
 
 if TYPE_CHECKING:
@@ -34,7 +35,11 @@ def offer_comparison(kinds: Sequence[str], media: Sequence[str], names: Sequence
     _component()(
         key="slider",
         data={
-            side: {"kind": kinds[number], "source": media_path(media[number]), "name": f"{number + 1}: {names[number]}"}
+            side: {
+                "kind": kinds[number],
+                "source": media_path(media[number]) + media_key(),
+                "name": f"{number + 1}: {names[number]}",
+            }
             for side, number in (("left", first), ("right", second))
         }
         | {"label": _("How much is seen of the left one")},

@@ -10,6 +10,7 @@ from studio_pages import html_of, open_page
 from studio.conversation.history import History
 from studio.home import home_of
 from studio.server.access import Access
+from studio.server.gate import MEDIA_TOKEN
 from studio.server.sessions import Sessions
 from studio.store import Store
 
@@ -55,3 +56,16 @@ def test_who_is_invited_has_a_studio_of_their_own(home: Path) -> None:
     assert page.button(key="sign-out")
     assert len(History(Store(home_of("anna@example.org", home))).recent()) == 1
     assert History(Store(home)).recent() == []
+
+
+def test_pictures_that_are_compared_are_asked_for_in_their_name() -> None:
+    script = (
+        "from studio.ui.slider import offer_comparison as offer\noffer(['image'] * 2, ['a' * 64, 'b' * 64], ['a', 'b'])"
+    )
+    page = AppTest.from_string(script)
+    page.user = SAID
+    page.session_state.compares = True
+    page.run()
+    assert not page.exception
+    (slider,) = page.get("bidi_component")
+    assert str(slider.proto).count(f"?{MEDIA_TOKEN}=") == 2
