@@ -14,13 +14,13 @@ from studio.jobs.queue import Job
 from studio.models.runs import Runs, RunState
 from studio.models.training_plan import BASELINES
 from studio.options import MAX_SEED, draw_seed
+from studio.ui.faults import told
 from studio.ui.figures import show_figures
 from studio.ui.frame import (
     WIDE,
     PageStudio,
     chosen_preset,
     go_to_page,
-    label,
     page_studio,
     set_width,
     show_empty,
@@ -90,7 +90,7 @@ def show_lab() -> None:
         try:
             uploads = [{"upload": studio.media.spool(file), "name": file.name} for file in pictures or ()]
         except StudioError as error:
-            st.error(label(str(error)), icon=":material/error:")
+            st.error(told(error), icon=":material/error:")
             return
         start(studio, "lab", payload | {"uploads": uploads} if uploads else payload)
         st.rerun()

@@ -11,6 +11,7 @@ from studio.jobs.importing import imported_models
 from studio.models.preset_plan import ABOUT
 from studio.models.preset_state import OURS, CardFigure, PartState, figures_of, memory_of, parts_of
 from studio.models.presets import DEFAULT_PRESET, HONEST_LABEL
+from studio.ui.faults import shown
 from studio.ui.frame import (
     NARROW,
     PageStudio,
@@ -65,7 +66,7 @@ def _show_imported(studio: PageStudio, name: str, folder: str) -> None:
     card = Path(folder) / "README.md"
     if card.is_file():
         with st.expander(_("Model card"), icon=":material/description:"):
-            st.code(card.read_text(encoding="utf-8"), language=None, wrap_lines=True)
+            st.code(shown(card.read_text(encoding="utf-8")), language=None, wrap_lines=True)
     if st.button(_("Talk with it"), key="talk", type="primary", icon=":material/chat_bubble:"):
         st.session_state.preset = folder
         go_to_page("chat")
