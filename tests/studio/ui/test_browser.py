@@ -10,7 +10,7 @@ import pytest
 from screenshots import PATIENCE_MS, settle
 from serving import serving
 
-from studio.models.loaded import loaded_model
+from studio.models.loaded import loaded_models
 from studio.models.runs import Runs
 from studio.store import Store
 
@@ -143,8 +143,8 @@ def test_a_training_is_started_watched_stopped_resumed_and_used_in_chat(training
     box.fill("draw a big red bell in a meadow")
     box.press("Enter")
     page.get_by_role("button", name="Show me how").wait_for()
-    held = loaded_model(home)
-    assert held is not None and held.preset == str(run.folder), "the model that was trained answered"
+    (held,) = loaded_models(home)
+    assert held.preset == str(run.folder), "the model that was trained answered"
     (asked,) = Store(home).rows("SELECT payload FROM jobs WHERE kind = 'chat' AND state = 'done'")
     assert json.loads(asked["payload"])["preset"] == str(run.folder)
 
