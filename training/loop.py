@@ -139,10 +139,8 @@ def fit(
             yield Step(done, values, rate, (done - start) / max(spent, 1e-9), is_last)
             if is_last:
                 break
-        stopping = max(stopping, asked.number)
     if stopping:
-        accelerator.wait_for_everyone()  # as soon as one process ends, a launcher ends the others
-        raise stopped(stopping, done, folder)
+        raise stopped(accelerator, stopping, done, folder)
     with torch.no_grad():
         for name, parameter in trained.items():
             parameter.copy_(average[name])

@@ -70,8 +70,12 @@ def agreed(accelerator: Accelerator, *values: int) -> list[int]:
     return [int(value) for value in told.amax(dim=0)]
 
 
-def stopped(number: int, step: int, folder: Path) -> Stopped:
-    """Return what is raised once the checkpoint of `step` is in `folder`."""
+def stopped(accelerator: Accelerator, number: int, step: int, folder: Path) -> Stopped:
+    """Wait for all processes, and return what each raises: the checkpoint of `step` is in `folder`.
+
+    As soon as one process ends, a launcher ends the others.
+    """
+    accelerator.wait_for_everyone()
     return Stopped(f"Stopped after step {step}; its checkpoint is in {folder}. --resume goes on from there.", number)
 
 

@@ -91,14 +91,14 @@ def _show(runs: Runs, run: Run, state: RunState) -> None:
 
 def _show_progress(runs: Runs, run: Run, log: RunLog, state: RunState) -> None:
     total = run.num_steps or max(log.step, 1)
-    told = _("step {step} of {total}").format(step=log.step, total=total)
+    so_far = _("step {step} of {total}").format(step=log.step, total=total)
     if state == RunState.RUNNING and log.steps_per_second:
         left = (total - log.step) / log.steps_per_second / 60
-        told += " · " + _("{left:.0f} minutes left, about").format(left=left)
+        so_far += " · " + _("{left:.0f} minutes left, about").format(left=left)
     if state == RunState.RUNNING and not log.rows:
         _show_preparing(runs.preparing(run))
     else:
-        st.progress(min(log.step / total, 1.0), text=told)
+        st.progress(min(log.step / total, 1.0), text=so_far)
 
 
 def _show_preparing(preparing: Preparing | None) -> None:

@@ -151,10 +151,8 @@ def play(game: Game, batch_of: BatchOf, options: GameOptions, folder: Path, *, r
             yield Step(done, figures, options.generator.learning_rate, (done - start) / max(spent, 1e-9), is_last)
             if is_last:
                 break
-        stopping = max(stopping, asked.number)
     if stopping:
-        accelerator.wait_for_everyone()  # as soon as one process ends, a launcher ends the others
-        raise stopped(stopping, done, folder)
+        raise stopped(accelerator, stopping, done, folder)
 
 
 def _take(
