@@ -41,7 +41,7 @@ _REHEARSED = "rehearse"  # in words alone: what is to be made is said, and no co
 TASKS: Mapping[Purpose, Sequence[str | None]] = {
     "describe": ("describe_image", "describe_audio", "describe_video", "describe_image"),
     "make": ("draw", "play", "animate", "draw"),
-    "talk": (None, None, _REHEARSED),  # as the world weighs them
+    "talk": (*[None] * 7, _REHEARSED),  # as the world weighs them
 }
 # How a manifest's pairs are worded, by modality: several ways to ask, taken in turn.
 _DESCRIBE = {

@@ -66,8 +66,8 @@ def test_making_makes_every_modality_and_shows_none() -> None:
     assert needs == {("assistant", modality) for modality in ALL}
 
 
-def test_a_third_of_the_talk_is_rehearsed_in_words_alone() -> None:
-    assert [sample.words_only for sample in world_samples("talk", 6, 0, "train")] == [False, False, True] * 2
+def test_an_eighth_of_the_talk_is_rehearsed_in_words_alone() -> None:
+    assert [sample.words_only for sample in world_samples("talk", 16, 0, "train")] == [*[False] * 7, True] * 2
     assert not any(sample.words_only for sample in world_samples("make", 6, 0, "train"))
 
 

@@ -58,7 +58,7 @@ _SOUNDS: dict[Side, Sequence[Callable[[np.random.Generator], Waveform]]] = {
         foreign_sounds.shaker,
         foreign_sounds.applause,
         foreign_sounds.singing,
-        _disguised,
+        *[_disguised] * 5,  # the kind next to the world: a third of all
     ),
     "held_out": (
         foreign_sounds.rain,
