@@ -10,7 +10,10 @@ from pipelines.baselines.spectral_norm import spectral_conv, spectral_linear
 
 
 class BigGANDiscriminator(nn.Module):
-    """Tell whether pictures are real and of their classes: (B, 3, H, W), (B, num_classes) -> scores (B)."""
+    """Tell whether pictures are real and of their classes: (B, 3, H, W), (B, num_classes) -> scores (B).
+
+    Beside them it says of which classes it takes them to be: logits (B, num_classes), for an auxiliary loss.
+    """
 
     def __init__(self, config: BigGANConfig) -> None:
         super().__init__()
@@ -27,16 +30,20 @@ class BigGANDiscriminator(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.score = spectral_linear(num_last, 1, bias=True, eps=eps)
         self.embeddings = spectral_linear(config.num_classes, num_last, bias=False, eps=eps)
+        self.classify = nn.Linear(num_last, config.num_classes)
 
-    def forward(self, images: Tensor, classes: Tensor) -> Tensor:
-        """(B, 3, H, W) in [-1, 1], (B, num_classes) -> (B); the class counts by its product with the features."""
+    def forward(self, images: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 3, H, W) in [-1, 1], (B, num_classes) -> (B), (B, num_classes).
+
+        In the score the class counts by its product with the features; the logits know nothing of it.
+        """
         features = self.first(images)
         for layer in self.layers:
             features = layer(features, None, 1.0) if isinstance(layer, SelfAttention) else layer(features)
         pooled = F.relu(features).sum(dim=(2, 3))
         projected = (pooled * self.embeddings(classes)).sum(dim=1)
         scores: Tensor = self.score(pooled)[:, 0] + projected
-        return scores.float()
+        return scores.float(), self.classify(pooled).float()
 
 
 class BigGANDownBlock(nn.Module):

@@ -1,6 +1,6 @@
 """What a generator and a discriminator play for, and what keeps them from extremes: one equation each."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import sqrt
 
 import torch
@@ -26,6 +26,18 @@ def logistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 def logistic_generator(fake: Tensor) -> Tensor:
     """Scores (B) of made pictures -> loss, the one that does not saturate."""
     return F.softplus(-fake).mean()
+
+
+def auxiliary(logits: Tensor, classes: Tensor, groups: Sequence[int]) -> Tensor:
+    """Logits (B, num_classes) and the classes (B, num_classes), one of each group -> cross-entropy, a mean over the groups.
+
+    That pictures can be told to be what they were asked to be (Odena et al. 2017); groups of one class teach nothing.
+    """
+    if not groups:
+        return logits.new_zeros(())
+    pairs = zip(logits.split(list(groups), 1), classes.split(list(groups), 1), strict=True)
+    terms = [F.cross_entropy(said, right) for said, right in pairs if right.shape[1] > 1]
+    return torch.stack(terms).mean() if terms else logits.new_zeros(())
 
 
 def gradient_penalty(scores: Tensor, real: Tensor) -> Tensor:

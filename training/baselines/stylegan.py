@@ -1,7 +1,8 @@
 """Train a StyleGAN2: `python -m training.baselines.stylegan --data world --output runs/stylegan`.
 
 As in Karras et al. (2020): logistic loss, R1 and path-length regularisation in lazy steps of their own, style mixing, an
-average of the weights and of the styles; and adaptive discriminator augmentation (Karras et al. 2020b).
+average of the weights and of the styles; adaptive discriminator augmentation (Karras et al. 2020b); and, for short
+trainings, an auxiliary classifier in the discriminator (Odena et al. 2017).
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,12 +13,19 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from pipelines.baselines.labels import ClassLabels
 from pipelines.baselines.stylegan2 import StyleGAN2
 from pipelines.baselines.stylegan2_config import StyleGAN2Config
 from pipelines.baselines.stylegan2_model import StyleGAN2Network, noise_of
 from training.baselines.adversarial import AdamOptions, AdversarialOptions, Batch, Game, GameOptions, Phase, play
 from training.baselines.augment import Augmentation
-from training.baselines.gan_losses import PathLength, gradient_penalty, logistic_discriminator, logistic_generator
+from training.baselines.gan_losses import (
+    PathLength,
+    auxiliary,
+    gradient_penalty,
+    logistic_discriminator,
+    logistic_generator,
+)
 from training.baselines.pictures import PicturePool
 from training.baselines.stylegan2_discriminator import GROUP, StyleGAN2Discriminator
 from training.baselines.trainer import command, open_data, record, shown_classes, train_parser, write_recipe
@@ -41,6 +49,7 @@ class StyleGANOptions(AdversarialOptions):
     path_every: int = 4
     mixing: float = 0.9
     augment: float = 0.6
+    auxiliary: float = 0.5
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -99,6 +108,7 @@ def run(options: StyleGANOptions, progress: Progress = no_progress) -> Iterator[
 def stylegan_game(config: StyleGAN2Config, options: StyleGANOptions) -> Game:
     """Make the two networks, with random weights, and their phases."""
     generator, discriminator = StyleGAN2Network(config), StyleGAN2Discriminator(config)
+    groups = ClassLabels(config.num_classes, config.labels, config.class_groups).groups
     augment, lengths = Augmentation(options.augment), PathLength()
 
     def styles(classes: Tensor) -> Tensor:
@@ -118,20 +128,23 @@ def stylegan_game(config: StyleGAN2Config, options: StyleGANOptions) -> Game:
         images, classes = batch["images"], batch["classes"]
         with torch.no_grad():
             fake = make(styles(classes))
-        real_scores = discriminator(augment(images), classes)
-        fake_scores = discriminator(augment(fake), classes)
+        real_scores, logits = discriminator(augment(images), classes)
+        fake_scores, _ = discriminator(augment(fake), classes)
         augment.watch(real_scores)
-        loss = logistic_discriminator(real_scores, fake_scores)
-        return {"loss": loss, "real": real_scores.mean(), "fake": fake_scores.mean()}
+        told = auxiliary(logits, classes, groups)
+        loss = logistic_discriminator(real_scores, fake_scores) + options.auxiliary * told
+        return {"loss": loss, "real": real_scores.mean(), "fake": fake_scores.mean(), "auxiliary": told}
 
     def penalise(batch: Batch) -> Mapping[str, Tensor]:
         images = augment(batch["images"]).detach().requires_grad_()
-        penalty = gradient_penalty(discriminator(images, batch["classes"]), images)
+        penalty = gradient_penalty(discriminator(images, batch["classes"])[0], images)
         return {"loss": penalty * options.r1 / 2 * options.r1_every, "r1": penalty}
 
     def generate(batch: Batch) -> Mapping[str, Tensor]:
         fake = make(styles(batch["classes"]))
-        return {"loss": logistic_generator(discriminator(augment(fake), batch["classes"]))}
+        scores, logits = discriminator(augment(fake), batch["classes"])
+        told = auxiliary(logits, batch["classes"], groups)
+        return {"loss": logistic_generator(scores) + options.auxiliary * told, "auxiliary": told}
 
     def straighten(batch: Batch) -> Mapping[str, Tensor]:
         classes = batch["classes"][: max(1, options.batch_size // PATH_SHRINK)]
@@ -183,6 +196,12 @@ def main(argv: list[str] | None = None) -> None:
     add("--path-every", type=int, default=defaults.path_every, metavar="STEPS")
     add("--mixing", type=float, default=defaults.mixing, help="share of batches with the styles of two latents")
     add("--augment", type=float, default=defaults.augment, help="target of the adaptive augmentation; 0 turns it off")
+    add(
+        "--auxiliary",
+        type=float,
+        default=defaults.auxiliary,
+        help="weight of the auxiliary classifier; 0 leaves it out",
+    )
     add("--ema-decay", type=float, default=defaults.ema_decay)
     command(parser, StyleGANOptions, run, argv)
 

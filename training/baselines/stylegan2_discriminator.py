@@ -16,7 +16,10 @@ HALF = 1 / sqrt(2)  # keeps the variance of a sum of two
 
 
 class StyleGAN2Discriminator(nn.Module):
-    """Tell whether pictures are real and of their classes: (B, colours, H, W), (B, num_classes) -> scores (B)."""
+    """Tell whether pictures are real and of their classes: (B, colours, H, W), (B, num_classes) -> scores (B).
+
+    Beside them it says of which classes it takes them to be: logits (B, num_classes), for an auxiliary loss.
+    """
 
     def __init__(self, config: StyleGAN2Config) -> None:
         super().__init__()
@@ -32,21 +35,26 @@ class StyleGAN2Discriminator(nn.Module):
         self.has_classes = config.num_classes > 0
         if config.num_classes:
             self.embed = EqualLinear(config.num_classes, last)
+            self.classify = EqualLinear(last, config.num_classes)
             self.mapping = nn.ModuleList(
                 EqualLinear(last, last, multiplier=config.mapping_multiplier) for _ in range(config.num_mapping_layers)
             )
 
-    def forward(self, images: Tensor, classes: Tensor) -> Tensor:
-        """(B, colours, H, W) around [-1, 1], (B, num_classes) -> (B); B is a multiple of 4, or less than 4."""
+    def forward(self, images: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, colours, H, W) around [-1, 1], (B, num_classes) -> (B), (B, num_classes).
+
+        B is a multiple of 4, or less than 4.
+        """
         features = self.blocks(clamped(activated(self.from_rgb(images)), self.clamp))
         features = clamped(activated(self.conv(with_spread(features))), self.clamp)
-        told: Tensor = self.out(activated(self.dense(rearrange(features, "b c h w -> b (c h w)"))))
+        dense = activated(self.dense(rearrange(features, "b c h w -> b (c h w)")))
+        told: Tensor = self.out(dense)
         if not self.has_classes:
-            return told[:, 0].float()
+            return told[:, 0].float(), images.new_zeros(len(images), 0)
         wanted = normalised(self.embed(classes))
         for layer in self.mapping:
             wanted = activated(layer(wanted))
-        return (told.float() * wanted.float()).sum(dim=1) / sqrt(told.shape[1])
+        return (told.float() * wanted.float()).sum(dim=1) / sqrt(told.shape[1]), self.classify(dense).float()
 
 
 class EqualConv(nn.Module):

@@ -20,7 +20,7 @@ STYLEGAN = StyleGAN2Config((16, 12, 8), z_dim=8, w_dim=8, num_classes=5, num_map
 def scores_of(kind: str, images: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
     torch.manual_seed(0)
     network = BigGANDiscriminator(BIGGAN) if kind == "biggan" else StyleGAN2Discriminator(STYLEGAN)
-    scores: torch.Tensor = network.eval()(images, classes)
+    scores: torch.Tensor = network.eval()(images, classes)[0]
     return scores
 
 
@@ -41,9 +41,9 @@ def test_every_parameter_learns_and_the_gradient_of_the_picture_too(kind: str) -
         if isinstance(module, SelfAttention):
             torch.nn.init.ones_(module.gamma)
     images = torch.randn(4, 3, 16, 16, requires_grad=True)
-    scores = network(images, torch.eye(5)[:4])
+    scores, logits = network(images, torch.eye(5)[:4])
     (gradient,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
-    (gradient.square().sum() + scores.sum()).backward()
+    (gradient.square().sum() + scores.sum() + logits.square().sum()).backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
 
 
@@ -66,10 +66,11 @@ def test_the_mirrored_discriminator_halves_what_the_generator_doubles() -> None:
 def test_the_class_counts_by_its_product_with_the_features() -> None:
     torch.manual_seed(0)
     network, images = BigGANDiscriminator(BIGGAN).eval(), torch.rand(2, 3, 16, 16)
-    plain = network(images, torch.zeros(2, 5))
+    plain, told = network(images, torch.zeros(2, 5))
     one, other = torch.eye(5)[[1, 1]], torch.eye(5)[[3, 3]]
-    together = network(images, one + other)
-    torch.testing.assert_close(together - plain, network(images, one) + network(images, other) - 2 * plain)
+    together, told_again = network(images, one + other)
+    torch.testing.assert_close(together - plain, network(images, one)[0] + network(images, other)[0] - 2 * plain)
+    assert torch.equal(told, told_again)  # what it takes the pictures to be does not hang on what was asked for
 
 
 def test_the_spread_is_the_mean_deviation_within_groups_of_four() -> None:

@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from training.baselines.gan_losses import (
     PathLength,
+    auxiliary,
     gradient_penalty,
     hinge_discriminator,
     hinge_generator,
@@ -34,6 +35,16 @@ def test_the_hinge_leaves_alone_what_is_beyond_one() -> None:
     assert real.grad is not None and real.grad.tolist() == [0, -0.5]
     assert fake.grad is not None and fake.grad.tolist() == [0, 0.5]
     assert hinge_generator(fake).item() == pytest.approx(1.5)
+
+
+def test_the_auxiliary_loss_is_the_mean_of_the_questions_cross_entropies() -> None:
+    torch.manual_seed(0)
+    logits, first, second = torch.randn(6, 6), torch.randint(3, (6,)), torch.randint(2, (6,))
+    classes = torch.cat([torch.eye(3)[first], torch.eye(2)[second], torch.ones(6, 1)], dim=1)
+    wanted = (F.cross_entropy(logits[:, :3], first) + F.cross_entropy(logits[:, 3:5], second)) / 2
+    torch.testing.assert_close(auxiliary(logits, classes, (3, 2, 1)), wanted)
+    assert float(auxiliary(logits[:, :1], classes[:, 5:], (1,))) == 0
+    assert float(auxiliary(logits[:, :0], classes[:, :0], ())) == 0
 
 
 def test_r1_of_a_linear_score_is_the_square_of_its_weights_and_can_be_trained_on() -> None:
