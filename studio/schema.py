@@ -83,6 +83,7 @@ near_copies = Table(
 )
 Index("near_copies_of_original", near_copies.c.original)
 
+# `worker` is who claimed a job; `meant_for` the one worker that may, where not every one may.
 jobs = Table(
     "jobs",
     metadata,
@@ -107,6 +108,7 @@ jobs = Table(
     Column("priority", Integer, nullable=False, server_default="1"),
     Column("retries", Integer, nullable=False, server_default="0"),
     Column("worker", Text),
+    Column("meant_for", Text),
 )
 Index("jobs_by_state", jobs.c.state, jobs.c.priority, jobs.c.position)
 

@@ -1,6 +1,5 @@
 """Answering: the kinds of work that the worker does, with the model and the conversations it keeps open."""
 
-import gc
 import json
 import logging
 from collections import OrderedDict
@@ -40,6 +39,7 @@ class Answerer:
         self._media = MediaStore(store)
         self._models = models or OneModel()
         self._open: OrderedDict[str, tuple[str, Conversation]] = OrderedDict()
+        self._models.when_let_go(self._open.clear)
 
     def kinds(self) -> Mapping[str, JobKind]:
         """Return what the worker can do, by the name of the job's kind."""
@@ -104,17 +104,15 @@ class Answerer:
         lease.finish({"seconds": monotonic() - started})
 
     def unload(self, lease: Lease) -> None:
-        """Free the model's memory; whoever asks it next waits until it is loaded again."""
-        self._open.clear()
-        self._models.let_go()
-        gc.collect()
+        """Free the memory of the model of `payload["preset"]`, if it is this worker's; whoever asks it next waits for it."""
+        if self._models.holds(lease.job.payload["preset"]):
+            self._models.let_go()
         lease.finish({})
 
     def _load(self, preset: str, lease: Lease) -> Model:
         if self._models.holds(preset):
             return self._models.get(preset)
         lease.emit("loading", preset=preset)
-        self._open.clear()
         model = self._models.get(preset)
         lease.emit("ready")
         return model

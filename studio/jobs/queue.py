@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Any
@@ -71,6 +71,7 @@ class Job:
     error: str | None
     priority: int = Priority.USUAL
     retries: int = 0
+    meant_for: str | None = None
 
 
 @dataclass(frozen=True)
@@ -102,17 +103,26 @@ class JobQueue:
         self.is_leaving = is_leaving
 
     def submit(
-        self, kind: str, payload: Mapping[str, Any], *, job_id: str | None = None, priority: Priority | None = None
+        self,
+        kind: str,
+        payload: Mapping[str, Any],
+        *,
+        job_id: str | None = None,
+        priority: Priority | None = None,
+        worker: str | None = None,
     ) -> Job:
-        """Write a job down, in its kind's place in the queue if none is given. Inside a transaction it becomes part of that."""
+        """Write a job down, in its kind's place in the queue if none is given; with `worker`, for the worker of that name alone.
+
+        Inside a transaction it becomes part of that.
+        """
         job_id = job_id or uuid.uuid4().hex
         if priority is None:
             priority = PRIORITIES.get(kind, Priority.USUAL)
         with self.store.transaction() as database:
             database.execute(
-                "INSERT INTO jobs (position, id, kind, payload, state, created, priority) "
-                "VALUES ((SELECT COALESCE(MAX(position), 0) + 1 FROM jobs), ?, ?, ?, ?, ?, ?)",
-                (job_id, kind, json.dumps(payload), JobState.QUEUED, self.clock(), int(priority)),
+                "INSERT INTO jobs (position, id, kind, payload, state, created, priority, meant_for) "
+                "VALUES ((SELECT COALESCE(MAX(position), 0) + 1 FROM jobs), ?, ?, ?, ?, ?, ?, ?)",
+                (job_id, kind, json.dumps(payload), JobState.QUEUED, self.clock(), int(priority), worker),
             )
         return self.get(job_id)
 
@@ -155,6 +165,15 @@ class JobQueue:
                 "UPDATE jobs SET cancel_requested = 1 WHERE state = ?", (JobState.RUNNING,)
             ).rowcount
         return waiting + running
+
+    def cancel_orphans(self, workers: Collection[str]) -> None:
+        """End what waits for a worker that is none of these: it would wait for ever."""
+        rows = self.store.rows(
+            "SELECT id, meant_for FROM jobs WHERE state = ? AND meant_for IS NOT NULL", JobState.QUEUED
+        )
+        for row in rows:
+            if row["meant_for"] not in workers:
+                self.cancel(row["id"])
 
     def pause(self) -> None:
         """Begin no new work until `resume`; what runs goes on to its end."""
@@ -199,16 +218,23 @@ class JobQueue:
         return job
 
     def claim(self) -> "Lease | None":
-        """Take the oldest waiting job of those that come first, or None. What an earlier attempt reported is forgotten."""
+        """Take the oldest waiting job of those that come first and are not another worker's, or None.
+
+        What an earlier attempt reported is forgotten.
+        """
         self.reclaim()
         token = uuid.uuid4().hex
         now = self.clock()
         with self.store.transaction() as database:
             row = database.execute(
                 "UPDATE jobs SET state = ?, attempts = attempts + 1, lease = ?, lease_until = ?, worker = ? "
-                "WHERE position = (SELECT position FROM jobs WHERE state = ? ORDER BY priority DESC, position LIMIT 1) "
+                "WHERE position = (SELECT position FROM jobs WHERE state = ? AND COALESCE(meant_for, ?) = ? "
+                "ORDER BY priority DESC, position LIMIT 1) "
                 "AND NOT EXISTS (SELECT 1 FROM settings WHERE name = ?) RETURNING *",
-                (JobState.RUNNING, token, now + self.lease_seconds, self.worker, JobState.QUEUED, PAUSED),
+                (
+                    *(JobState.RUNNING, token, now + self.lease_seconds, self.worker),
+                    *(JobState.QUEUED, self.worker, self.worker, PAUSED),
+                ),
             ).fetchone()
             if row is None:
                 return None
@@ -355,4 +381,5 @@ def _job(row: Row) -> Job:
         error=row["error"],
         priority=row["priority"],
         retries=row["retries"],
+        meant_for=row["meant_for"],
     )

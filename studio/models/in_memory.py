@@ -1,5 +1,6 @@
 """The model in memory: loaded when it is first needed, one at a time, with what a recipe says about it."""
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -45,6 +46,11 @@ class OneModel:
         self._load = load
         self._note = note
         self._model: Model | None = None
+        self._followers: list[Callable[[], None]] = []
+
+    def when_let_go(self, do: Callable[[], None]) -> None:
+        """Have whoever keeps something of the model let go of it with the model: one that is still held stays in memory."""
+        self._followers.append(do)
 
     def holds(self, preset: str) -> bool:
         return self._model is not None and self._model.preset == preset
@@ -58,6 +64,10 @@ class OneModel:
         return self._model
 
     def let_go(self) -> None:
-        """Forget the model; its memory is free once nobody else holds it."""
-        self._model = None
+        """Forget the model, and have those who follow it do the same; its memory is free once nobody else holds it."""
+        for do in self._followers:
+            do()
+        if self._model is not None:
+            self._model = None
+            gc.collect()
         self._note(None)

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from encoders.atomic import atomic
@@ -57,7 +57,9 @@ def _read(path: Path) -> LoadedModel | None:
         os.kill(found.process, 0)
     except (FileNotFoundError, json.JSONDecodeError, ProcessLookupError, PermissionError):
         return None
-    return found if found.started == _start_of(found.process) else None
+    if found.started != _start_of(found.process):
+        return None
+    return replace(found, num_bytes=resident_bytes(found.process))
 
 
 def _start_of(process: int) -> str | None:

@@ -16,7 +16,7 @@ from streamlit import config
 
 from studio.home import home_of, homes_of_people, studio_home
 from studio.jobs.queue import JobQueue
-from studio.jobs.worker import ensure_worker, stop_workers
+from studio.jobs.worker import ensure_worker, stop_workers, worker_names
 from studio.media_store import MediaStore
 from studio.models.presets import page_preset
 from studio.server.access import Guesses, refuse_open_door
@@ -36,6 +36,7 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
     """
     refuse_open_door(config.get_option("server.address") or "", sessions().access)
     home, preset = studio_home(), page_preset()
+    await asyncio.to_thread(_cancel_orphans, home)
     await asyncio.to_thread(ensure_worker, home, preset=preset)
     watching = asyncio.create_task(_replace_worker(home, preset), name="the worker's watch")
     try:
@@ -84,4 +85,14 @@ async def _replace_worker(home: Path, preset: str) -> None:
 
 
 def _has_work(home: Path) -> bool:
-    return any(JobQueue(_store(one)).has_work() for one in (home, *homes_of_people(home)))
+    return any(queue.has_work() for queue in _queues(home))
+
+
+def _cancel_orphans(home: Path) -> None:
+    """End what was meant for workers that an earlier server had, and this one has not."""
+    for queue in _queues(home):
+        queue.cancel_orphans(worker_names())
+
+
+def _queues(home: Path) -> list[JobQueue]:
+    return [JobQueue(_store(one)) for one in (home, *homes_of_people(home))]
