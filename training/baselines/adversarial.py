@@ -74,11 +74,20 @@ class AdversarialOptions(TrainOptions):
         )
 
 
+def check_classifier_steps(classifier_steps: int, steps: int) -> None:
+    """Raise ValueError if so many steps of learning the classes leave none to the game."""
+    if not 0 <= classifier_steps < steps:
+        raise ValueError(
+            f"--classifier-steps is from 0 to below --steps, {steps}, not {classifier_steps}: the game needs some too."
+        )
+
+
 @dataclass(frozen=True)
 class Phase:
-    """One optimiser step of a side, taken at each `every`-th step; its losses hold "loss".
+    """One optimiser step of a side, taken at each `every`-th step from `first` on, before `end`; its losses hold "loss".
 
-    An exact one (a penalty of gradients) is computed in single precision, whatever the others are in.
+    An exact one (a penalty of gradients) is computed in single precision, whatever the others are in. `pace` multiplies
+    the side's learning rate.
     """
 
     name: str
@@ -86,6 +95,13 @@ class Phase:
     losses: Callable[[Batch], Mapping[str, Tensor]]
     every: int = 1
     is_exact: bool = False
+    first: int = 0
+    end: int | None = None
+    pace: float = 1.0
+
+    def is_due(self, step: int) -> bool:
+        """Tell whether it has its turn in a step, counted from 0."""
+        return step % self.every == 0 and self.first <= step and (self.end is None or step < self.end)
 
 
 @dataclass(eq=False)
@@ -136,8 +152,11 @@ def play(game: Game, batch_of: BatchOf, options: GameOptions, folder: Path, *, r
             game.discriminator.train()
             figures: dict[str, float] = {}
             for index, phase in enumerate(game.phases):
-                if number % phase.every == 0:
-                    figures |= _take(phase, index, number, game, optimizers[phase.side], batch_of, options, accelerator)
+                if phase.is_due(number):
+                    optimizer = optimizers[phase.side]
+                    for group in optimizer.param_groups:
+                        group["lr"] = adams[phase.side].learning_rate * phase.pace
+                    figures |= _take(phase, index, number, game, optimizer, batch_of, options, accelerator)
             _follow(game.average, game.generator, min(options.ema_decay, (1 + number) / (10 + number)))
             done = number + 1
             figures |= game.after(done)
@@ -222,7 +241,7 @@ def _restore(target: Path, game: Game, optimizers: Mapping[Side, torch.optim.Opt
     for side, optimizer in optimizers.items():
         for name, parameter in game.side(side).named_parameters():
             for key in ("step", "exp_avg", "exp_avg_sq"):
-                value = groups[f"{side}_optimizer"].get(f"{name}.{key}")
+                value = groups.get(f"{side}_optimizer", {}).get(f"{name}.{key}")
                 if value is not None:
                     optimizer.state[parameter][key] = value if key == "step" else value.to(parameter.device)
     return int(facts["step"])

@@ -85,10 +85,10 @@ def _gan(family: str, pool: PicturePool, total: int, batch_size: int, folder: Pa
     def make() -> tuple[Game, GameOptions]:
         if family == "biggan":
             big = biggan.BigGANOptions(folder, size=pool.size, steps=total + 1, batch_size=batch_size,
-                                       checkpoint_every=total + 2)  # fmt: skip
+                                       checkpoint_every=total + 2, classifier_steps=0)  # fmt: skip
             return biggan.biggan_game(biggan.config_of(big, pool), big), big.game
         style = stylegan.StyleGANOptions(folder, size=pool.size, steps=total + 1, batch_size=batch_size,
-                                         checkpoint_every=total + 2)  # fmt: skip
+                                         checkpoint_every=total + 2, classifier_steps=0)  # fmt: skip
         return stylegan.stylegan_game(stylegan.config_of(style, pool), style), style.game
 
     (ours, options), (other, _) = make(), make()
@@ -106,7 +106,7 @@ def _gan(family: str, pool: PicturePool, total: int, batch_size: int, folder: Pa
         parameters = list(game.generator.parameters())
         for number in range(total):
             for index, phase in enumerate(game.phases):
-                if number % phase.every == 0:
+                if phase.is_due(number):
                     for side in SIDES:
                         game.side(side).requires_grad_(side == phase.side)
                     phase.losses(pool.batch(batch_size, 0, number * turns + index))["loss"].backward()

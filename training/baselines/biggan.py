@@ -3,7 +3,8 @@
 As in Brock et al. (2018): hinge loss, spectral normalisation, class-conditional batch norm, skip-z, a projection
 discriminator that may take several steps to one of the generator, orthogonal regularisation, an average of the weights, and
 at the end standing statistics for each truncation. Besides, an auxiliary classifier (Odena et al. 2017) in the
-discriminator: in short trainings on small batches the projection alone is slow to tell one shape from another.
+discriminator, which learns the classes before the game begins: in short trainings on small batches neither side comes
+to tell one small shape from another while they play.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +21,16 @@ from pipelines.baselines.biggan_config import BigGANConfig
 from pipelines.baselines.biggan_model import BigGANNetwork
 from pipelines.baselines.labels import ClassLabels
 from pipelines.baselines.spectral_norm import SpectralNormed
-from training.baselines.adversarial import AdamOptions, AdversarialOptions, Batch, Game, GameOptions, Phase, play
+from training.baselines.adversarial import (
+    AdamOptions,
+    AdversarialOptions,
+    Batch,
+    Game,
+    GameOptions,
+    Phase,
+    check_classifier_steps,
+    play,
+)
 from training.baselines.biggan_discriminator import BigGANDiscriminator
 from training.baselines.gan_losses import auxiliary, hinge_discriminator, hinge_generator, orthogonality
 from training.baselines.pictures import PicturePool
@@ -38,6 +48,7 @@ LAYERS: Mapping[int, tuple[tuple[tuple[bool, int, int], ...], int]] = {
 EMBEDDING_STD = 0.5  # classes then weigh about as much as the latent from the first step on: trainings here are short
 NUM_STATS = 11  # truncations 0, 0.1 ... 1 have statistics of their own
 STATISTICS_BATCHES, STATISTICS_BATCH_SIZE = 16, 64
+CLASSIFIER_PACE = 5.0  # there is no game yet that a high rate could upset
 POWER_ITERATIONS = 15  # until the averaged weights' singular vectors are their own
 
 
@@ -53,9 +64,11 @@ class BigGANOptions(AdversarialOptions):
     discriminator_width: int = 16
     orthogonal: float = 1e-4
     auxiliary: float = 0.5
+    classifier_steps: int = 1500  # of all steps the first, in which the discriminator learns the classes alone
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_classifier_steps(self.classifier_steps, self.steps)
         if self.discriminator_steps < 1:
             raise ValueError(f"--discriminator-steps is at least 1, not {self.discriminator_steps}.")
 
@@ -92,7 +105,7 @@ def run(options: BigGANOptions, progress: Progress = no_progress) -> Iterator[St
     pool = open_data(options, progress)
     torch.manual_seed(options.seed)
     game = biggan_game(config_of(options, pool), options)
-    turns = options.discriminator_steps + 1
+    turns = len(game.phases)
 
     def batch_of(step: int, phase: int) -> Batch:
         return pool.batch(options.batch_size, options.seed, step * turns + phase)
@@ -137,9 +150,16 @@ def biggan_game(config: BigGANConfig, options: BigGANOptions) -> Game:
         loss = hinge_generator(scores) + options.auxiliary * told + penalty
         return {"loss": loss, "orthogonal": penalty, "auxiliary": told}
 
-    several = tuple(Phase(f"discriminator{i or ''}", "discriminator", discriminate)
-                    for i in range(options.discriminator_steps))  # fmt: skip
-    return Game(generator, discriminator, (*several, Phase("generator", "generator", generate)))
+    def classify(batch: Batch) -> Mapping[str, Tensor]:
+        return {"loss": auxiliary(discriminator(batch["images"], batch["classes"])[1], batch["classes"], groups)}
+
+    start = options.classifier_steps if options.auxiliary and config.num_classes > 1 else 0
+    phases = [Phase(f"discriminator{i or ''}", "discriminator", discriminate, first=start)
+              for i in range(options.discriminator_steps)]  # fmt: skip
+    phases.append(Phase("generator", "generator", generate, first=start))
+    if start:
+        phases.append(Phase("classifier", "discriminator", classify, end=start, pace=CLASSIFIER_PACE))
+    return Game(generator, discriminator, tuple(phases))
 
 
 def settle(network: BigGANNetwork, pool: PicturePool, *, batches: int = STATISTICS_BATCHES) -> None:
@@ -210,6 +230,8 @@ def main(argv: list[str] | None = None) -> None:
         default=defaults.auxiliary,
         help="weight of the auxiliary classifier; 0 leaves it out",
     )
+    add("--classifier-steps", type=int, default=defaults.classifier_steps, metavar="STEPS",
+        help="the first of all steps, in which the discriminator learns the classes alone")  # fmt: skip
     add("--ema-decay", type=float, default=defaults.ema_decay)
     command(parser, BigGANOptions, run, argv)
 

@@ -2,7 +2,7 @@
 
 As in Karras et al. (2020): logistic loss, R1 and path-length regularisation in lazy steps of their own, style mixing, an
 average of the weights and of the styles; adaptive discriminator augmentation (Karras et al. 2020b); and, for short
-trainings, an auxiliary classifier in the discriminator (Odena et al. 2017).
+trainings, an auxiliary classifier in the discriminator (Odena et al. 2017), which learns the classes before the game.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,16 @@ from pipelines.baselines.labels import ClassLabels
 from pipelines.baselines.stylegan2 import StyleGAN2
 from pipelines.baselines.stylegan2_config import StyleGAN2Config
 from pipelines.baselines.stylegan2_model import StyleGAN2Network, noise_of
-from training.baselines.adversarial import AdamOptions, AdversarialOptions, Batch, Game, GameOptions, Phase, play
+from training.baselines.adversarial import (
+    AdamOptions,
+    AdversarialOptions,
+    Batch,
+    Game,
+    GameOptions,
+    Phase,
+    check_classifier_steps,
+    play,
+)
 from training.baselines.augment import Augmentation
 from training.baselines.gan_losses import (
     PathLength,
@@ -50,9 +59,11 @@ class StyleGANOptions(AdversarialOptions):
     mixing: float = 0.9
     augment: float = 0.6
     auxiliary: float = 0.5
+    classifier_steps: int = 1500  # of all steps the first, in which the discriminator learns the classes alone
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_classifier_steps(self.classifier_steps, self.steps)
         if self.batch_size % GROUP:
             raise ValueError(f"--batch-size is a multiple of {GROUP}, not {self.batch_size}.")
         if not 0 <= self.mixing <= 1:
@@ -152,12 +163,18 @@ def stylegan_game(config: StyleGAN2Config, options: StyleGANOptions) -> Game:
         penalty = lengths(make(ws), ws)
         return {"loss": penalty * options.path_length * options.path_every, "path": penalty}
 
-    phases = [Phase("discriminator", "discriminator", discriminate)]
+    def classify(batch: Batch) -> Mapping[str, Tensor]:
+        return {"loss": auxiliary(discriminator(batch["images"], batch["classes"])[1], batch["classes"], groups)}
+
+    start = options.classifier_steps if options.auxiliary and config.num_classes > 1 else 0
+    phases = [Phase("discriminator", "discriminator", discriminate, first=start)]
     if options.r1:
-        phases.append(Phase("r1", "discriminator", penalise, every=options.r1_every, is_exact=True))
-    phases.append(Phase("generator", "generator", generate))
+        phases.append(Phase("r1", "discriminator", penalise, every=options.r1_every, is_exact=True, first=start))
+    phases.append(Phase("generator", "generator", generate, first=start))
     if options.path_length:
-        phases.append(Phase("path", "generator", straighten, every=options.path_every, is_exact=True))
+        phases.append(Phase("path", "generator", straighten, every=options.path_every, is_exact=True, first=start))
+    if start:
+        phases.append(Phase("classifier", "discriminator", classify, end=start))
 
     def after(step: int) -> Mapping[str, float]:
         if step % options.path_every == 0:
@@ -202,6 +219,8 @@ def main(argv: list[str] | None = None) -> None:
         default=defaults.auxiliary,
         help="weight of the auxiliary classifier; 0 leaves it out",
     )
+    add("--classifier-steps", type=int, default=defaults.classifier_steps, metavar="STEPS",
+        help="the first of all steps, in which the discriminator learns the classes alone")  # fmt: skip
     add("--ema-decay", type=float, default=defaults.ema_decay)
     command(parser, StyleGANOptions, run, argv)
 

@@ -30,6 +30,7 @@ def options_of(family: str, output: Path, **others: Any) -> Any:
     given = COMMON | others
     if family == "vae":
         return vae.VAEOptions(output, z_dim=6, **given)
+    given = {"classifier_steps": min(2, given["steps"] - 1)} | given
     if family == "biggan":
         return biggan.BigGANOptions(output, channel_width=4, discriminator_width=8, z_dim=8, ema_decay=0.9, **given)
     given = {"augment": 0.1} | given
@@ -145,12 +146,24 @@ def test_a_heavier_beta_leaves_less_in_the_latents(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("family", ["biggan", "stylegan"])
 def test_the_discriminator_learns_to_tell_real_pictures(family: str, tmp_path: Path) -> None:
-    others = {"generator_rate": 0.0} if family == "biggan" else {"augment": 0.0}
+    others = {"classifier_steps": 0} | ({"generator_rate": 0.0} if family == "biggan" else {"augment": 0.0})
     steps = train(family, tmp_path, steps=20, preview_every=99, checkpoint_every=99, **others)
     first = sum(step.losses["discriminator_loss"] for step in steps[:3])
     last = sum(step.losses["discriminator_loss"] for step in steps[-3:])
     assert last < first
     assert steps[-1].losses["discriminator_real"] > steps[-1].losses["discriminator_fake"]
+
+
+@pytest.mark.parametrize("family", ["biggan", "stylegan"])
+def test_the_discriminator_learns_the_classes_before_the_game(family: str, tmp_path: Path) -> None:
+    steps = train(family, tmp_path / "run", steps=42, classifier_steps=40, preview_every=99, checkpoint_every=99)
+    told = [step.losses["classifier_loss"] for step in steps[:40]]
+    assert sum(told[-5:]) < sum(told[:5])
+    assert all(set(step.losses) <= {"classifier_loss", "augmentation", "loss"} for step in steps[:40])
+    assert "generator_loss" in steps[40].losses and "classifier_loss" not in steps[40].losses
+    train(family, tmp_path / "broken", steps=42, classifier_steps=40, stop=39, preview_every=99, checkpoint_every=39)
+    again = train(family, tmp_path / "broken", steps=42, classifier_steps=40, resume=True, preview_every=99)
+    assert again[-1].losses == steps[-1].losses
 
 
 @pytest.mark.parametrize("family", RUNS)
@@ -173,6 +186,8 @@ def test_half_precision_trains_and_resumes_exactly(family: str, tmp_path: Path) 
         ("biggan", {"size": 20}, "--size is one of 16, 32, 64, not 20"),
         ("stylegan", {"batch_size": 6}, "--batch-size is a multiple of 4, not 6"),
         ("stylegan", {"size": 20}, "--size is one of 16"),
+        ("biggan", {"classifier_steps": -1}, "--classifier-steps is from 0 to below --steps, 6, not -1"),
+        ("stylegan", {"classifier_steps": 6}, "not 6: the game needs some too"),
         ("vae", {"steps": 0}, "--steps is 0; wanted more than 0"),
     ],
 )
