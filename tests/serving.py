@@ -24,9 +24,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(home: Path, *options: str, command: tuple[str, ...] | None = None, **settings: str) -> Iterator[str]:
+def serving(
+    home: Path, *options: str, command: tuple[str, ...] | None = None, port: int | None = None, **settings: str
+) -> Iterator[str]:
     """Serve the studio of `home` and yield its address; the server is ended as a service manager ends it."""
-    port = free_port()
+    port = port or free_port()
     command = command or (
         sys.executable,
         "-c",

@@ -1,11 +1,11 @@
-"""The server as a browser meets it, without a model: players fetch and seek, and a password stands before everything."""
+"""The server as a browser meets it, without a model: players fetch and seek; a password or a provider stands before all."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from serving import STREAMLIT, serving
+from serving import STREAMLIT, free_port, serving
 
 from encoders.media import Audio, Image, Video
 from studio.conversation.history import History
@@ -18,6 +18,16 @@ from studio.store import Store
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 PATIENCE_MS = 240_000
 PASSWORD = "a long password"
+SECRETS = """
+[auth]
+redirect_uri = "http://127.0.0.1:{port}/oauth2callback"
+cookie_secret = "what the cookies of this test are signed with"
+client_id = "{client}"
+client_secret = "{secret}"
+server_metadata_url = "{issuer}/.well-known/openid-configuration"
+[studio]
+invited = ["@example.org"]
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -89,3 +99,55 @@ def test_a_person_signs_in_sees_their_own_and_signs_out(browser: Any, home: Path
                 page.get_by_text("not known here").wait_for(timeout=PATIENCE_MS)
                 assert page.get_by_test_id("stImage").count() == 0
             page.close()
+
+
+def sign_in(browser: Any, address: str, email: str) -> Any:
+    """Go from the studio's page to the provider's and back; return the page."""
+    page = browser.new_context(locale="en").new_page()
+    page.goto(address, timeout=PATIENCE_MS)
+    page.get_by_role("button", name="Sign in").click(timeout=PATIENCE_MS)
+    page.get_by_label("Address").fill(email, timeout=PATIENCE_MS)
+    page.get_by_role("button", name="Go on").click()
+    page.wait_for_url(f"{address}/**", timeout=PATIENCE_MS)
+    return page
+
+
+def test_who_a_provider_vouches_for_sees_their_own_alone(browser: Any, home: Path, tmp_path: Path) -> None:
+    pytest.importorskip("authlib", reason="a provider needs Authlib: pip install 'multimodal-studio[oidc]'")
+    from openid_provider import CLIENT, SECRET, providing
+
+    conversation = tell(home_of("anna@example.org", home))
+    port = free_port()
+    with providing(free_port(), f"http://127.0.0.1:{port}/oauth2callback") as provider:
+        secrets = tmp_path / "secrets.toml"
+        secrets.write_text(SECRETS.format(port=port, client=CLIENT, secret=SECRET, issuer=provider.issuer))
+        command = (*STREAMLIT, "--secrets.files", str(secrets))
+        with serving(home, command=command, port=port) as address:
+            anna = sign_in(browser, address, "Anna@example.org")
+            anna.get_by_role("button", name="all of it").click(timeout=PATIENCE_MS)
+            anna.wait_for_function(
+                "document.querySelector('[data-testid=stImage] img')?.naturalWidth == 64", timeout=PATIENCE_MS
+            )
+            picture = anna.locator("[data-testid=stImage] img").first.get_attribute("src")
+            assert picture is not None and "?for=" in picture
+
+            ben = sign_in(browser, address, "ben@example.org")
+            ben.get_by_test_id("stChatInputTextArea").wait_for(timeout=PATIENCE_MS)
+            assert ben.get_by_role("button", name="all of it").count() == 0
+            assert ben.request.get(picture.partition("?")[0]).status == 401
+            ben.goto(f"{address}/?c={conversation}", timeout=PATIENCE_MS)
+            ben.get_by_text("not known here").wait_for(timeout=PATIENCE_MS)
+
+            stranger = sign_in(browser, address, "eve@example.com")
+            stranger.get_by_text("not invited").wait_for(timeout=PATIENCE_MS)
+            assert stranger.get_by_test_id("stChatInputTextArea").count() == 0
+
+            anna.get_by_role("button", name="Sign out").click()
+            anna.get_by_role("button", name="Sign in").wait_for(timeout=PATIENCE_MS)
+
+            provider.is_forging = True
+            forged = sign_in(browser, address, "anna@example.org")
+            forged.get_by_role("button", name="Sign in").wait_for(timeout=PATIENCE_MS)
+            assert forged.get_by_test_id("stChatInputTextArea").count() == 0
+            for page in (anna, ben, stranger, forged):
+                page.context.close()
