@@ -83,7 +83,8 @@ near_copies = Table(
 )
 Index("near_copies_of_original", near_copies.c.original)
 
-# `worker` is who claimed a job; `meant_for` the one worker that may, where not every one may.
+# `worker` is who claimed a job; `meant_for` the one worker that may, where not every one may;
+# `is_confined`: it may name only what whoever asked is offered.
 jobs = Table(
     "jobs",
     metadata,
@@ -109,6 +110,7 @@ jobs = Table(
     Column("retries", Integer, nullable=False, server_default="0"),
     Column("worker", Text),
     Column("meant_for", Text),
+    Column("is_confined", Integer, nullable=False, server_default="0"),
 )
 Index("jobs_by_state", jobs.c.state, jobs.c.priority, jobs.c.position)
 

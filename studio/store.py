@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ADDRESS_VARIABLE = "STUDIO_DATABASE"
 FILE_NAME = "studio.db"
-REVISION = "0005"  # the newest of studio/migrations/versions
+REVISION = "0006"  # the newest of studio/migrations/versions
 BUSY_SECONDS = 30
 WRITERS_LOCK = 0x5354_5544_494F  # PostgreSQL's advisory lock under which one process writes at a time, as in SQLite
 

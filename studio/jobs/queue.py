@@ -72,6 +72,7 @@ class Job:
     priority: int = Priority.USUAL
     retries: int = 0
     meant_for: str | None = None
+    is_confined: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,10 @@ class JobEvent:
 
 
 class JobQueue:
-    """Jobs in the database. Any process may submit, watch, cancel and pause; a worker claims, under its name if it has one."""
+    """Jobs in the database. Any process may submit, watch, cancel and pause; a worker claims, under its name if it has one.
+
+    What a confined one submits may name only what its person is offered.
+    """
 
     def __init__(
         self,
@@ -95,9 +99,11 @@ class JobQueue:
         clock: Callable[[], float] = time.time,
         is_leaving: Callable[[], bool] = lambda: False,
         worker: str = "",
+        is_confined: bool = False,
     ) -> None:
         self.store = store
         self.worker = worker
+        self.is_confined = is_confined
         self.lease_seconds = lease_seconds
         self.clock = clock
         self.is_leaving = is_leaving
@@ -120,9 +126,12 @@ class JobQueue:
             priority = PRIORITIES.get(kind, Priority.USUAL)
         with self.store.transaction() as database:
             database.execute(
-                "INSERT INTO jobs (position, id, kind, payload, state, created, priority, meant_for) "
-                "VALUES ((SELECT COALESCE(MAX(position), 0) + 1 FROM jobs), ?, ?, ?, ?, ?, ?, ?)",
-                (job_id, kind, json.dumps(payload), JobState.QUEUED, self.clock(), int(priority), worker),
+                "INSERT INTO jobs (position, id, kind, payload, state, created, priority, meant_for, "
+                "is_confined) VALUES ((SELECT COALESCE(MAX(position), 0) + 1 FROM jobs), ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(job_id, kind, json.dumps(payload), JobState.QUEUED, self.clock(), int(priority)),
+                    *(worker, int(self.is_confined)),
+                ),
             )
         return self.get(job_id)
 
@@ -382,4 +391,5 @@ def _job(row: Row) -> Job:
         priority=row["priority"],
         retries=row["retries"],
         meant_for=row["meant_for"],
+        is_confined=bool(row["is_confined"]),
     )

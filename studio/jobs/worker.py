@@ -193,6 +193,8 @@ class _Desks:
 
 def run_job(lease: Lease, kinds: Mapping[str, JobKind]) -> None:
     """Run one job to one of its ends; a job kind finishes its own lease when all went well."""
+    from studio.jobs.confined import check_names
+
     with _Heartbeat(lease):
         try:
             try:
@@ -200,6 +202,7 @@ def run_job(lease: Lease, kinds: Mapping[str, JobKind]) -> None:
                 if kind is None:
                     raise fault("unknown-work", kind=lease.job.kind)
                 lease.check()
+                check_names(lease.job, lease.queue.store)
                 kind(lease)
             except Cancelled:
                 lease.stop()

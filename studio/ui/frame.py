@@ -17,7 +17,7 @@ from studio.media_store import MediaStore
 from studio.models.presets import page_preset
 from studio.plain_text import printable
 from studio.store import Store
-from studio.ui.person import person
+from studio.ui.person import is_shared, person
 
 ICON = Path(__file__).with_name("icon.svg")
 STYLE = Path(__file__).with_name("style.css")
@@ -63,7 +63,9 @@ def page_studio() -> PageStudio:
 @st.cache_resource(show_spinner=False)
 def _open(home: str) -> PageStudio:
     store = Store(Path(home))
-    return PageStudio(store, History(store), JobQueue(store), MediaStore(store), Library(store))
+    return PageStudio(
+        store, History(store), JobQueue(store, is_confined=is_shared()), MediaStore(store), Library(store)
+    )
 
 
 def open_page() -> None:
