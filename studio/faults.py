@@ -32,6 +32,7 @@ FAULTS: Mapping[str, str] = {
     "unknown-job": "This job is not known here. It may have been deleted with its conversation.",
     "often-tried": "This was tried again {limit} times. Ask for something else, or in other words.",
     "not-failed": "Only what failed or was stopped can be tried again.",
+    "no-encoder": "No encoder of this library compares {asked} with {target}; there is: {names}.",
     "unreadable": "The file {name} cannot be read.",
     "other-kind": "'{name}' holds {held}, not {asked}.",
     "large-file": "This file is larger than {limit} MB. Choose a smaller or shorter one.",

@@ -52,7 +52,7 @@ class Reply:
 
         made = [part["media"] for part in self.content if "media" in part]
         compare_at_once(Library(self.store.store), made)
-        return near_copy_sentences(self.store.store, made)
+        return [*near_copy_sentences(self.store.store, made)]
 
 
 class Studio:

@@ -10,6 +10,7 @@ from typing import Any
 
 from studio.errors import StudioError
 from studio.faults import fault
+from studio.notices import Notice
 from studio.store import Row, Store
 
 TITLE_CHARACTERS = 60
@@ -33,8 +34,8 @@ class Message:
     """One message; `job` ties a request to its reply.
 
     Content parts: {"type": "text", "text"}, {"type": "image" | "audio" | "video", "media": ID}; until the
-    worker has read it, {"type": "upload", "upload": ID, "name", "modality"}; {"type": "notice", "text"} is for the
-    person only, {"type": "tokens", "ids"} for the model only.
+    worker has read it, {"type": "upload", "upload": ID, "name", "modality"}; {"type": "notice", "text", "code", "values"} is
+    for the person only, {"type": "tokens", "ids"} for the model only.
     """
 
     role: str
@@ -103,13 +104,13 @@ class History:
                 "UPDATE messages SET content = ? WHERE job = ? AND role = 'user'", (json.dumps(list(content)), job)
             )
 
-    def add_notices(self, job: str, texts: Sequence[str]) -> None:
+    def add_notices(self, job: str, notices: Sequence[Notice]) -> None:
         """Tell the person something more about a reply, if it is still there."""
         query = "SELECT content FROM messages WHERE job = ? AND role = 'assistant'"
         with self.store.transaction() as database:
             row = database.execute(query, (job,)).fetchone()
-            if row is not None and texts:
-                content = [*json.loads(row["content"]), *({"type": "notice", "text": text} for text in texts)]
+            if row is not None and notices:
+                content = [*json.loads(row["content"]), *({"type": "notice", **one.to_dict()} for one in notices)]
                 database.execute(
                     "UPDATE messages SET content = ? WHERE job = ? AND role = 'assistant'", (json.dumps(content), job)
                 )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from studio.jobs.queue import JobEvent
+from studio.notices import Notice
 
 
 @dataclass
@@ -27,7 +28,7 @@ class LiveMedia:
 class LiveReply:
     """Fold events in the order they come; a new attempt starts over."""
 
-    notices: list[str] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
     is_loading: bool = False
     last_event: int = 0
     _texts: dict[int, LiveText] = field(default_factory=dict)
@@ -65,7 +66,7 @@ class LiveReply:
                 medium = self._media[data["part"], data["sample"]]
                 medium.modality, medium.media = data["modality"], data["media"]
             case "notice":
-                self.notices.append(data["text"])
+                self.notices.append(Notice.from_dict(data))
             case "fault":
                 pass  # told once the job has ended
             case _:

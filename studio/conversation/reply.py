@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from studio.conversation.history import Content
 from studio.errors import StudioError
 from studio.media_store import MediaStore
+from studio.notices import known_again, notice
 from studio.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -71,16 +72,16 @@ def make_reply(
     maker = ReplyMaker(recipe, media, listener)
     options = recipe.options.for_pipeline(conversation.pipe.outputs, preview_every=PREVIEW_EVERY)
     reply = conversation.send(question, options, callback=maker.hear)
-    notices = [] if reply.notice is None else [reply.notice]
+    notices = known_again(reply.notice or "")
     if reply.finish == "length":
-        notices.append("The reply was cut: it had reached its longest length.")
-    for notice in notices:
-        listener.emit("notice", text=notice)
+        notices.append(notice("cut"))
+    for one in notices:
+        listener.emit("notice", **one.to_dict())
     (answer,) = conversation.turns[-1].answer
     assert isinstance(answer, SampledTokens), "what was just sampled is kept as tokens"
     return (
         *maker.parts(),
-        *({"type": "notice", "text": notice} for notice in notices),
+        *({"type": "notice", **one.to_dict()} for one in notices),
         {"type": "tokens", "ids": list(answer.ids)},
     )
 

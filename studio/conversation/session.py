@@ -106,7 +106,7 @@ class ChatSession:
         sentences = near_copy_sentences(self.store, media)
         for sentence in sentences:
             self.terminal.remark(sentence)
-        return [{"type": "notice", "text": sentence} for sentence in sentences]
+        return [{"type": "notice", **sentence.to_dict()} for sentence in sentences]
 
     def start_over(self) -> None:
         self.conversation = History(self.store).create(self.preset).id

@@ -78,9 +78,9 @@ class Finder:
             }
             for match in found.matches
         ]
-        small = [f"of the kind {kind}," for kind, aim in found.aims.items() if aim.background is None]
-        notices = [notice for notice in found.notices if not any(words in notice for words in small)]
-        lease.finish({"matches": matches, "notices": notices, "is_small": bool(small)})
+        is_small = any(aim.background is None for aim in found.aims.values())
+        notices = [one.to_dict() for one in found.notices if one.code != "few"]
+        lease.finish({"matches": matches, "notices": notices, "is_small": is_small})
 
     def _add(self, upload: Mapping[str, Any]) -> str | None:
         """Take an uploaded file into the library; return why not, if not."""

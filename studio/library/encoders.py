@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from studio.errors import StudioError
+from studio.faults import fault
 from studio.library.vectors import EncoderRecord, Piece, Vectors
 
 if TYPE_CHECKING:
@@ -145,8 +146,7 @@ def choose_encoder(
     able = [record for record in ready if queries | {target} <= set(record.modalities)]
     if not able:
         names = ", ".join(f"{record.name} ({', '.join(record.modalities)})" for record in ready) or "none"
-        asked = " and ".join(sorted(queries))
-        raise StudioError(f"No encoder of this library compares {asked} with {target}; there is: {names}.")
+        raise fault("no-encoder", asked=", ".join(sorted(queries)), target=target, names=names)
     return min(able, key=lambda record: (not record.source.startswith("clip:"), record.name))
 
 

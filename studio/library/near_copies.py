@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic, sleep, time
 
+from studio.notices import Notice, notice
 from studio.store import Store, Transaction
 
 POLL_SECONDS = 0.05
@@ -35,19 +36,20 @@ def await_comparison(store: Store, media: Sequence[str], *, seconds: float) -> N
         sleep(POLL_SECONDS)
 
 
-def near_copy_sentences(store: Store, media: Iterable[str]) -> list[str]:
+def near_copy_sentences(store: Store, media: Iterable[str]) -> list[Notice]:
     """Say of each of these that was found to be nearly the same as something what that is."""
     return [_sentence(store, one, originals) for one in media if (originals := originals_of(store, one))]
 
 
-def _sentence(store: Store, media: str, originals: Sequence[str]) -> str:
+def _sentence(store: Store, media: str, originals: Sequence[str]) -> Notice:
     ours, theirs = _row(store, media), _row(store, originals[0])
-    how = "the same as" if ours["content_hash"] == theirs["content_hash"] else "nearly the same as"
     where = store.row("SELECT path FROM files WHERE media = ? ORDER BY path", originals[0])
     name = "" if where is None else f" ({Path(where['path']).name})"
-    more = f" and {len(originals) - 1} more" if len(originals) > 1 else ""
-    kind = NAMES[ours["modality"]]
-    return f"The {kind} {media[:SHORT_ID]} is {how} {originals[0][:SHORT_ID]}{name}{more} in the library."
+    told = {"kind": NAMES[ours["modality"]], "media": media[:SHORT_ID], "original": originals[0][:SHORT_ID] + name}
+    is_same, count = ours["content_hash"] == theirs["content_hash"], len(originals) - 1
+    if count:
+        return notice("copies" if is_same else "near-copies", **told, count=count)
+    return notice("copy" if is_same else "near-copy", **told)
 
 
 def _row(store: Store, media: str) -> Mapping[str, str]:

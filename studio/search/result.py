@@ -11,6 +11,7 @@ import numpy.typing as npt
 from studio.errors import StudioError
 from studio.library.library import Item, Library
 from studio.library.vectors import EncoderRecord
+from studio.notices import Notice
 from studio.search.query import Query
 from studio.search.score import Background
 
@@ -62,7 +63,7 @@ class Found:
 
     query: Query
     matches: tuple[Match, ...]
-    notices: tuple[str, ...]
+    notices: tuple[Notice, ...]
     aims: Mapping[str, Aim]
     library: Library
 

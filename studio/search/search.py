@@ -11,6 +11,7 @@ from studio.errors import StudioError
 from studio.library.encoders import Embedder, choose_encoder, load_embedder
 from studio.library.library import Library
 from studio.library.vectors import EncoderRecord, Hit
+from studio.notices import Notice, notice
 from studio.schema import media, vectors
 from studio.search.filters import selection
 from studio.search.floor import Floors
@@ -81,7 +82,7 @@ class _Run:
         self.compared: dict[str, Match] = {}  # by id
         self.kinds: set[str] = set()
         self.shown: set[str | None] = set()  # what the query itself shows: "like this" means others
-        self.notices: list[str] = []
+        self.notices: list[Notice] = []
 
     def found(self) -> Found:
         if not self.query.terms:
@@ -132,13 +133,10 @@ class _Run:
             self.aims[kind] = aim = self._aim(asked, kind, encoder)
             rankings.append(self._matches(kind, aim, worded, complete))
             if aim.background is None and rankings[-1]:
-                self.notices.append(
-                    f"There are fewer than {MIN_ROWS} of the kind {kind}, too few to tell what stands out: "
-                    "the nearest are given, whatever they are."
-                )
+                self.notices.append(notice("few", limit=MIN_ROWS, kind=kind))
         if refusals and not rankings and not worded:
             raise refusals[0]
-        self.notices += [str(refusal) for refusal in refusals]
+        self.notices += [Notice(str(one), one.code, one.values) for one in refusals]
         self.compared = {match.item.id: match for matches in rankings for match in matches}
         return [match.item.id for match in _merged(rankings)]
 

@@ -13,10 +13,12 @@ from studio.errors import StudioError
 from studio.jobs.queue import Job
 from studio.library.gallery import BIN, collections_of, is_thrown_away, names_of, put_back, throw_away
 from studio.library.library import Item
+from studio.notices import Notice
 from studio.plain_text import printable
 from studio.ui.faults import shown
 from studio.ui.frame import PageStudio, go_to_page, show_text
 from studio.ui.messages import MIME, show_media
+from studio.ui.notices import in_language, show_notice
 from studio.ui.tiles import title_of
 from studio.ui.words import N_, _
 from studio.ui.work import follow_job, job_in_address, show_failure, start
@@ -160,11 +162,10 @@ def _show_verdict(studio: PageStudio, job: Job) -> None:
     words = _(VERDICTS[report["verdict"]])
     (st.success if is_same else st.warning)(words, icon=":material/verified:" if is_same else ":material/info:")
     if report["reason"]:
-        show_text(report["reason"], kind="note")
+        show_notice(Notice.from_dict({"text": report["reason"]}))
     if report["differences"] and report["verdict"] != "identical":
-        show_text(
-            _("What differs here: {differences}").format(differences="; ".join(report["differences"])), kind="note"
-        )
+        differences = "; ".join(in_language(Notice.from_dict({"text": one})) for one in report["differences"])
+        show_text(_("What differs here: {differences}").format(differences=differences), kind="note")
     if report["verdict"] != "identical":
         for part in job.result["content"]:
             show_media(studio, part["type"], part["media"], width=LARGE // 2)

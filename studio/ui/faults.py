@@ -1,5 +1,6 @@
 """What went wrong, in the reader's language: what is known by a code, or a sentence for all else with what was said below."""
 
+import re
 from collections.abc import Mapping
 
 from studio.errors import StudioError
@@ -37,6 +38,7 @@ MESSAGES: Mapping[str, str] = {
     "unknown-job": N_("This job is not known here. It may have been deleted with its conversation."),
     "often-tried": N_("This was tried again {limit} times. Ask for something else, or in other words."),
     "not-failed": N_("Only what failed or was stopped can be tried again."),
+    "no-encoder": N_("No encoder of this library compares {asked} with {target}; there is: {names}."),
     "unreadable": N_("The file {name} cannot be read."),
     "other-kind": N_("'{name}' holds {held}, not {asked}."),
     "large-file": N_("This file is larger than {limit} MB. Choose a smaller or shorter one."),
@@ -51,6 +53,27 @@ MESSAGES: Mapping[str, str] = {
     "training-runs": N_("This training is running; only one that was stopped or failed can go on."),
     "training-done": N_("This training is finished; only one that was stopped or failed can go on."),
 }
+
+# What kinds of media are called in sentences, and the values of sentences that name them.
+KINDS: Mapping[str, str] = {
+    "text": N_("text"),
+    "image": N_("image"),
+    "an image": N_("an image"),
+    "picture": N_("picture"),
+    "audio": N_("audio"),
+    "sound": N_("sound"),
+    "a sound": N_("a sound"),
+    "video": N_("video"),
+    "a video": N_("a video"),
+    "a depth map": N_("a depth map"),
+    "a thermal image": N_("a thermal image"),
+    "a motion recording": N_("a motion recording"),
+    "frames": N_("frames"),
+    "soundtrack": N_("soundtrack"),
+    "text only": N_("text only"),
+}
+_SEVERAL = re.compile(", | or ")
+NAMING_KINDS = ("modality", "able", "held", "asked", "target", "kind", "things", "signal", "before", "after")
 
 UNKNOWN = N_("This could not be done.")
 # What an error is known by that was kept without its code: sentences in which nothing is filled in.
@@ -79,6 +102,16 @@ def with_detail(sentence: str, said: str, **values: str) -> str:
     return "  \n".join([label(shown(_(sentence).format(**values))), *(f":small[{line}]" for line in lines)])
 
 
+def in_words(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the values of a sentence, with the kinds of media among them in the reader's language."""
+    return {
+        name: _(", ").join(_(KINDS[one]) if one in KINDS else one for one in _SEVERAL.split(value))
+        if name in NAMING_KINDS
+        else value
+        for name, value in values.items()
+    }
+
+
 def shown(text: str) -> str:
     """Return a text as its reader may see it: where the studio is shared, the server's paths are names alone."""
     return names_alone(text) if is_shared() else text
@@ -87,5 +120,5 @@ def shown(text: str) -> str:
 def _label(code: str, values: Mapping[str, str], said: str) -> str:
     sentence = MESSAGES.get(code or _CODES.get(said, ""), UNKNOWN)
     if sentence.format(**values) == said:
-        return label(shown(_(sentence).format(**values)))
-    return with_detail(sentence, said, **values)
+        return label(shown(_(sentence).format(**in_words(values))))
+    return with_detail(sentence, said, **in_words(values))

@@ -13,6 +13,7 @@ from studio.errors import StudioError
 from studio.jobs.queue import Job
 from studio.models.runs import Runs, RunState
 from studio.models.training_plan import BASELINES
+from studio.notices import Notice
 from studio.options import MAX_SEED, draw_seed
 from studio.ui.faults import told
 from studio.ui.figures import show_figures
@@ -30,6 +31,7 @@ from studio.ui.frame import (
 )
 from studio.ui.messages import show_media
 from studio.ui.models import table
+from studio.ui.notices import in_language
 from studio.ui.words import N_, _
 from studio.ui.work import follow_job, job_in_address, show_failure, start
 
@@ -203,7 +205,7 @@ def _show_drawn(studio: PageStudio, job: Job) -> None:
                 html.escape(one["name"]),
                 "" if one["seconds"] is None else f"{one['seconds']:.2f}",
                 "" if one["num_parameters"] is None else f"{one['num_parameters'] / 1e6:,.2f} M",
-                html.escape(one["refusal"]),
+                html.escape(in_language(Notice(one["refusal"]))) if one["refusal"] else "",
             )
             for one in job.result["families"]
         ]

@@ -22,6 +22,7 @@ from studio.library.gallery import (
 )
 from studio.library.library import Item
 from studio.media_store import MAX_UPLOAD_BYTES
+from studio.notices import Notice
 from studio.ui.detail import show_detail
 from studio.ui.faults import told, with_detail
 from studio.ui.frame import (
@@ -37,6 +38,7 @@ from studio.ui.frame import (
     wake_worker,
 )
 from studio.ui.map import show_map
+from studio.ui.notices import show_notice
 from studio.ui.tiles import KIND_ICONS, KIND_NAMES, show_tiles
 from studio.ui.words import N_, _
 from studio.ui.work import follow_job, job_in_address, show_failure, start
@@ -200,7 +202,7 @@ def _show_found(studio: PageStudio, job: Job) -> None:
         show_failure(studio, job)
         return
     for notice in job.result["notices"]:
-        show_text(notice, kind="note")
+        show_notice(Notice.from_dict(notice) if isinstance(notice, dict) else Notice(notice))
     if job.result["is_small"]:
         show_text(_("The library is still too small to tell what stands out: the nearest come first."), kind="note")
     matches = [m for m in job.result["matches"] if not is_thrown_away(studio.library, m["media"])]

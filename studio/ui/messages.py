@@ -10,8 +10,10 @@ import streamlit as st
 from studio.conversation.history import Content
 from studio.conversation.live import LiveMedia, LiveReply, LiveText
 from studio.jobs.queue import Job, JobState
+from studio.notices import Notice
 from studio.server.media_route import media_path
 from studio.ui.frame import PageStudio, show_text
+from studio.ui.notices import show_notice
 from studio.ui.person import media_key
 from studio.ui.words import N_, _
 
@@ -44,7 +46,7 @@ def show_reply(studio: PageStudio, content: Content, *, job: Job) -> None:
                 case "text":
                     show_text(part["text"].strip(), kind="reply")
                 case "notice":
-                    show_text(part["text"], kind="note")
+                    show_notice(Notice.from_dict(part))
                 case "tokens":
                     continue
                 case kind:
@@ -84,7 +86,7 @@ def _source(studio: PageStudio, media: str) -> str:
 def show_live(studio: PageStudio, reply: LiveReply, *, job: Job, width: int = MEDIA_WIDTH) -> None:
     """Show a reply as far as it has come."""
     for notice in reply.notices:
-        show_text(notice, kind="note")
+        show_notice(notice)
     for part in reply.parts:
         if isinstance(part, LiveText):
             show_text(part.text, kind="reply")

@@ -49,7 +49,7 @@ def test_an_error_carries_its_sentence_and_its_code() -> None:
         (
             fault("no-decoder", preset="mine", modality="video", able="image"),
             "makes no video",
-            "模型 mine 不能生成 video",
+            "模型 mine 不能生成 视频",
         ),
         (MemoryError(), "not enough memory", "内存不足"),
         (RuntimeError("secret"), "inside the studio", "工作室内部出错"),
