@@ -1,6 +1,8 @@
 """The page on which a person talks with the model. Work lives in the job queue; the page asks, and shows what came."""
 
+import html
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -75,7 +77,7 @@ def show_chat() -> None:
 
 def _show_used(studio: PageStudio) -> list[str]:
     """Show what was chosen elsewhere to be said something about; return it, by its ids."""
-    used: list[str] = st.session_state.get("used", [])
+    used = [one for one in st.session_state.get("used", []) if _is_there(studio, one)]
     if used:
         with st.container(key="used", horizontal=True, vertical_alignment="bottom", gap="small"):
             for media_id in used:
@@ -83,6 +85,14 @@ def _show_used(studio: PageStudio) -> list[str]:
             show_text(_("It goes with what you say next."), kind="note")
             st.button(_("Leave it out"), key="unuse", icon=":material/close:", type="tertiary", on_click=_leave_out)
     return used
+
+
+def _is_there(studio: PageStudio, media_id: str) -> bool:
+    """Tell whether a medium that was chosen can still be shown: it may have been deleted meanwhile."""
+    try:
+        return studio.media.path(media_id).is_file()
+    except StudioError:
+        return False
 
 
 def _leave_out() -> None:
@@ -133,8 +143,12 @@ def _show_sidebar(studio: PageStudio, conversation: ConversationRecord | None) -
             with st.popover(_("Delete this conversation"), icon=":material/delete:", type="tertiary"):
                 show_text(_("Its messages go. Files that you downloaded stay."), kind="note")
                 st.button(_("Delete"), key="delete", on_click=_delete, args=(studio, conversation.id))
-            if chosen_preset() == DEFAULT_PRESET:
+            if conversation.preset == DEFAULT_PRESET:
                 show_text(_(HONEST_LABEL), kind="note")
+            else:
+                show_text(
+                    _("This conversation is with {name}.").format(name=Path(conversation.preset).name), kind="note"
+                )
     return options
 
 
@@ -164,6 +178,9 @@ def _show_empty_state(studio: PageStudio, conversation: ConversationRecord | Non
                 _ask(studio, conversation, _(text), [], options)
     if chosen_preset() == DEFAULT_PRESET:
         st.html(f'<div class="studio-label">{_(HONEST_LABEL)}</div>')
+    else:
+        words = _("You talk with {name}. Another model is chosen on the page of the models.")
+        st.html(f'<div class="studio-label">{html.escape(words.format(name=Path(chosen_preset()).name))}</div>')
 
 
 def _show_messages(

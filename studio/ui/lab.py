@@ -116,8 +116,18 @@ def generators(studio: PageStudio) -> dict[str, tuple[str, str]]:
 
 
 def _family(folder: Path) -> str:
+    return str(_config(folder).get("_class_name", ""))
+
+
+def _known(name: str) -> list[str]:
+    """Return the words that a generator's classes are chosen by."""
+    folder = PACKAGED / "tiny" / "baselines" / name if name in BASELINES else Path(name)
+    return [str(one) for one in _config(folder).get("labels") or ()]
+
+
+def _config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
-    return str(json.loads(path.read_text(encoding="utf-8")).get("_class_name", "")) if path.is_file() else ""
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
 def _choose_generator(models: Mapping[str, tuple[str, str]]) -> str:
@@ -161,7 +171,13 @@ def _choose(models: Mapping[str, tuple[str, str]], name: str) -> dict[str, objec
         with middle:
             return {"experiment": experiment, "model": path, "seed": _choose_seed()}
     with middle:
-        classes = _labels(st.text_input(_("Class (empty: any)"), key="label", placeholder="bell, red"))
+        known = ", ".join(_known(path))
+        classes = _labels(
+            st.text_input(
+                _("Class (empty: any)"), key="label", placeholder="bell, red",
+                help=_("It knows: `{labels}`").format(labels=known) if known else None,
+            )
+        )  # fmt: skip
         to_classes = classes
         if experiment == "interpolation":
             to_classes = (
@@ -171,7 +187,10 @@ def _choose(models: Mapping[str, tuple[str, str]], name: str) -> dict[str, objec
         seed = _choose_seed()
         truncation = 1.0
         if experiment not in ("truncation", "traversal"):
-            truncation = st.slider(_("Truncation"), 0.1, 1.0, value=1.0, step=0.1, key="truncation")
+            truncation = st.slider(
+                _("Truncation"), 0.1, 1.0, value=1.0, step=0.1, key="truncation",
+                help=_("Less keeps to what is usual and looks cleaner; 1 shows all that it can make."),
+            )  # fmt: skip
     return {
         "experiment": experiment, "model": path, "label": classes, "to_label": to_classes, "seed": seed,
         "truncation": truncation,

@@ -77,7 +77,8 @@ def _show_preset(studio: PageStudio, preset: Preset) -> None:
     parts = _parts(preset.name)
     _show_summary(preset, parts)
     show_memory(studio, preset.name, is_whole=all(part.is_here for part in parts))
-    _show_parts(parts)
+    with st.expander(_("What it is made of: {count} parts").format(count=len(parts)), icon=":material/view_list:"):
+        _show_parts(parts)
     figures = figures_of(preset)
     if figures:
         _show_figures(figures)

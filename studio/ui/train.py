@@ -156,7 +156,7 @@ def _show_plan(runs: Runs, stage: str, options: dict[str, str]) -> None:
     about = later
     if speed is not None:
         minutes = int(options["steps"]) / speed / 60
-        about = _("about {minutes:.0f} minutes, by the last one").format(minutes=minutes)
+        about = _("about {minutes:.0f} minutes, by the last one").format(minutes=max(minutes, 1))
     facts = {
         _("Parameters trained"): later if plan.num_trained is None else f"{plan.num_trained:,}",
         _("Parameters left as they are"): later if plan.num_frozen is None else f"{plan.num_frozen:,}",

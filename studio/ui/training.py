@@ -94,7 +94,7 @@ def _show_progress(runs: Runs, run: Run, log: RunLog, state: RunState) -> None:
     so_far = _("step {step} of {total}").format(step=log.step, total=total)
     if state == RunState.RUNNING and log.steps_per_second:
         left = (total - log.step) / log.steps_per_second / 60
-        so_far += " · " + _("{left:.0f} minutes left, about").format(left=left)
+        so_far += " · " + _("{left:.0f} minutes left, about").format(left=max(left, 1))
     if state == RunState.RUNNING and not log.rows:
         _show_preparing(runs.preparing(run))
     else:

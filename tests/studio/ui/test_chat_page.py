@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
+from studio_pages import html_of, open_page
 
 from encoders.media import Audio, Image, Video
 from studio.conversation.history import History
@@ -27,10 +28,6 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.fixture
 def page(started_workers: list[Path]) -> AppTest:
     return AppTest.from_file(str(ROOT / "app.py"), default_timeout=20).run()
-
-
-def html_of(page: AppTest) -> str:
-    return "\n".join(element.proto.body for element in page.get("html"))
 
 
 def conversation_of(page: AppTest) -> str:
@@ -361,3 +358,25 @@ def test_of_a_long_conversation_the_last_turns_are_shown_and_the_earlier_on_dema
     assert "Answer 24." in html_of(page) and "Question 4." not in html_of(page)
     page.button(key="earlier-turns").click().run()
     assert "Question 0." in html_of(page)
+
+
+def test_what_was_chosen_and_then_deleted_is_left_out(store: Store) -> None:
+    page = open_page("chat")
+    page.session_state.used = ["0" * 64]
+    page.run()
+    assert not page.exception
+    assert "unuse" not in [button.key for button in page.button]
+
+
+def test_who_chose_another_model_is_told_which_it_is(store: Store) -> None:
+    page = open_page("chat")
+    page.session_state.preset = "/srv/models/mine"
+    page.run()
+    assert "You talk with mine" in html_of(page)
+    conversation = History(store).create("/srv/models/older").id
+    queued = JobQueue(store).submit("chat", {"conversation": conversation, "options": {"seed": 1}})
+    History(store).append(conversation, "user", [{"type": "text", "text": "hello"}], job=queued.id)
+    page.query_params["c"] = conversation
+    page.run()
+    assert "This conversation is with older" in html_of(page)
+    assert "/srv" not in html_of(page)
