@@ -47,7 +47,8 @@ class Network:
 class Part:
     """A published part: a repository at a revision, the files that are needed of it, and under which licence.
 
-    `source` is where the licence and the listing of files were read; `note` is what a person should know besides.
+    `source` is where the licence and the listing of files were read; `note` is what a person should know besides;
+    `unconfirmed` says which of all this no page of the publisher's own was read for. People are shown it.
     """
 
     title: str
@@ -60,6 +61,7 @@ class Part:
     others: tuple[str, ...] = ()
     revision: str | None = None
     note: str = ""
+    unconfirmed: str = ""
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Published parts that the presets are made of. Licences and files were read on the hub's pages, sizes counted.
 
-Where a page could not be read, `source` says who else records what stands here of that very revision.
+Where a page could not be read, `source` says who else records what stands here of that very revision, and `unconfirmed`
+what rests on that alone.
 A count that comes from a config is checked on the meta device by the tests; `pipelines.facts` says what each field means.
 """
 
@@ -17,9 +18,10 @@ VICUNA_7B_V0 = Part(
     title="Vicuna 7B v0 (LLaMA 7B with the delta lmsys/vicuna-7b-delta-v0 added)",
     role="core",
     repository="huggyllama/llama-7b",
-    licence="LLaMA licence of 2023 (research); the delta: 'other'",
+    licence="LLaMA licence of 2023 (research); the delta's card: Apache-2.0",
     commercial_use="no",
-    source=f"{HUB}/lmsys/vicuna-13b-delta-v0 (the delta cannot be used alone); the sizes are LLaMA's",
+    source=f"{HUB}/lmsys/vicuna-7b-delta-v0/blob/211c96f022e17534684d19672deddd4d00806011/README.md",
+    unconfirmed="which commit to take of it, and its bytes, which are reckoned from LLaMA's parameters",
     note="Published only as a delta: add it with FastChat 0.1.10 (python -m fastchat.model.apply_delta).",
     others=("config.json", "tokenizer.model", "tokenizer_config.json"),
     networks=(
@@ -38,6 +40,7 @@ QWEN3_4B = Part(
     licence="Apache-2.0",
     commercial_use="yes",
     source=f"{HUB}/Qwen/Qwen3-4B-Instruct-2507/blob/main/LICENSE (copies of the card and of the files; others pin the same)",
+    unconfirmed="its commit and its licence, which copies of its card and other projects' pins record",
     others=LLM,
     networks=(
         Network(
@@ -55,6 +58,7 @@ QWEN25_1B = Part(
     licence="Apache-2.0",
     commercial_use="yes",
     source=f"{HUB}/Qwen/Qwen2.5-1.5B-Instruct/blob/main/LICENSE (several record this file: sha256 dd924a11...)",
+    unconfirmed="its commit and its licence, which other projects' pins record",
     others=LLM,
     networks=(
         Network(
@@ -72,6 +76,7 @@ IMAGEBIND_HUGE = Part(
     licence="CC-BY-NC 4.0 (its README; CC-BY-NC-SA 4.0 in its model card)",
     commercial_use="no",
     source=f"{HUB}/DAMO-NLP-SG/Video-LLaMA-2-7B-Finetuned/commit/9d9519ff (a copy: its size and its sha256 d6f6c22b...)",
+    unconfirmed="its bytes, which are those of a copy",
     networks=(
         Network(
             "imagebind", "imagebind", 1_200_781_057, ("imagebind_huge.pth",), num_bytes=4_803_584_173, is_exact=True
@@ -86,6 +91,7 @@ CLIP_VIT_L = Part(
     licence="MIT",
     commercial_use="yes",
     source=f"{HUB}/laion/CLIP-ViT-L-14-laion2B-s32B-b82K (others record this revision's file: sha256 7d129ed7...)",
+    unconfirmed="its commit, which other projects' pins record",
     others=("open_clip_config.json",),
     networks=(
         Network(
@@ -255,6 +261,7 @@ WAN_1B = Part(
     licence="Apache-2.0",
     commercial_use="yes",
     source=f"{HUB}/Wan-AI/Wan2.1-T2V-1.3B-Diffusers/tree/main/transformer; the licence: copies of Wan-AI/Wan2.1-T2V-1.3B",
+    unconfirmed="its licence and its commit, which copies and other projects' pins record",
     others=(*PIPELINE, "transformer/config.json", "vae/config.json", "text_encoder/config.json"),
     networks=(
         Network("transformer", "diffusers:WanTransformer3DModel", 1_418_996_800,
@@ -277,6 +284,7 @@ ACE_STEP = Part(
     commercial_use="yes",
     source=f"{HUB}/ACE-Step/acestep-v15-xl-turbo-diffusers (its card, files and counts, 4.17, 0.61, 0.60 and 0.17 billion, "
            "as several that pin this revision record them); parts: DanielMarius/dms-ace-step-v1-5-vae, TensorStack/TextEncoder",
+    unconfirmed="its licence, commit and sizes, which other projects that pin it record",
     note="Music rather than sounds: no Apache or MIT decoder of sounds in general was found among diffusers' pipelines.",
     others=(*PIPELINE, *(f"{part}/config.json" for part in ("transformer", "condition_encoder", "vae", "text_encoder"))),
     networks=(

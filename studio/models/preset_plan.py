@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pipelines.plan import Plan
 
 ABOUT = "≈ "
+NOT_CONFIRMED = "Not confirmed by a page of its publisher"
 NOTES = (
     f"{ABOUT.strip()} marks estimates: bytes from the parameters' number and precision, or as the hub rounds them; networks "
     "marked * have sizes that no page gave. Parameters are counted on the meta device. Activations and the trained "
@@ -48,6 +49,8 @@ def _files(plan: "Plan") -> Iterator[RenderableType]:
         yield Text(f"  {part.licence}; commercial use: {part.commercial_use}")
         if part.note:
             yield Text(f"  {part.note}")
+        if part.unconfirmed:
+            yield Text(f"  {NOT_CONFIRMED}: {part.unconfirmed}.")
         if part.others:
             yield Text(f"  descriptions: {' '.join(part.others)}")
         for network in part.networks:

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.markdown import Markdown
@@ -9,7 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from studio.errors import StudioError
-from studio.models.preset_plan import ABOUT, gigabytes
+from studio.models.preset_plan import ABOUT, NOT_CONFIRMED, gigabytes
+
+if TYPE_CHECKING:
+    from pipelines.facts import Part
 
 DEFAULT_PRESET = "tiny"
 PRESET_VARIABLE = "STUDIO_PRESET"
@@ -62,7 +66,7 @@ def preset_page(name: str) -> RenderableType:
     facts = Text.assemble(
         (preset.title, "bold"),
         f"\n{preset.summary}\nLicence: {preset.licence}\nCommercial use: {preset.commercial_use}\n",
-        *(f"{part.role}: {part.title} ({part.repository}), {part.licence}\n" for part in preset.parts),
+        *(_part_line(part) for part in preset.parts),
         f"From: {preset.folder or preset.repository}\n" if preset.folder or preset.repository else "",
         f"{preset.to_do}\n" if preset.to_do else "",
         f"Files and memory: studio presets show {preset.name} --plan\n" if preset.parts else "",
@@ -71,6 +75,11 @@ def preset_page(name: str) -> RenderableType:
     if card is None or not card.is_file():
         return facts
     return Group(facts, Markdown(_without_front_matter(card.read_text(encoding="utf-8"))))
+
+
+def _part_line(part: "Part") -> str:
+    doubt = f"  {NOT_CONFIRMED}: {part.unconfirmed}.\n" if part.unconfirmed else ""
+    return f"{part.role}: {part.title} ({part.repository}), {part.licence}\n{doubt}"
 
 
 def _without_front_matter(card: str) -> str:

@@ -65,6 +65,7 @@ def test_every_part_names_its_source_its_files_and_whether_it_may_be_sold(part: 
     assert part.source.startswith("https://")
     assert part.files
     assert all(network.num_parameters > 0 for network in part.networks)
+    assert part.revision or part.unconfirmed
     if any(word in part.licence for word in RESTRICTED):
         assert part.commercial_use == "no"
     elif any(word in part.licence for word in CONDITIONAL):

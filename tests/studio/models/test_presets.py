@@ -48,12 +48,14 @@ def test_a_page_says_what_is_to_be_known_before_choosing(name: str) -> None:
     for part in preset.parts:
         assert f"{part.role}: {part.title}" in page
         assert part.licence in page
+        assert part.unconfirmed in page
 
 
 def test_a_plan_names_files_bytes_and_what_each_device_holds() -> None:
     plan = rendered(plan_page("nextgpt-7b-v0", "cuda"))
     assert "imagebind, 4,803,584,173 bytes: imagebind_huge.pth" in plan
     assert "cvssp/audioldm-l-full at 9707fa44eb3f" in plan
+    assert "Not confirmed by a page of its publisher: which commit to take of it" in plan
     assert "unet/diffusion_pytorch_model.safetensors" in plan
     assert re.search(r"imagebind\s+1,200,781,057\s+float32\s+cuda\s+cuda\s+4\.80 GB", plan)
     assert re.search(r"zeroscope_v2_576w unet\s+1,411,233,860\s+float16\s+cpu\s+cuda\s+2\.82 GB", plan)
