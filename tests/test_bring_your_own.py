@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import parts
 import pytest
@@ -12,7 +13,7 @@ from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, Qwen3Config,
 
 from encoders.media import Image
 from encoders.modality import Modality
-from pipelines import AnyToAnyPipeline
+from pipelines import AnyToAnyPipeline, LoadOptions
 from pipelines.checkpoint import read_config
 from pipelines.quiet import quiet
 
@@ -97,6 +98,12 @@ def test_it_answers_and_its_options_reach_its_parts(results: list[dict[str, obje
 
 
 def test_training_can_begin_from_it(results: list[dict[str, object]], folder: Path) -> None:
-    pipe = AnyToAnyPipeline.from_pretrained(folder / "my-model", as_trained=True)
+    (options,) = [names["options"] for names in results if "options" in names]
+    assert isinstance(options, LoadOptions)
+    pipe = AnyToAnyPipeline.from_pretrained(folder / "my-model", options=options, as_trained=True)
     assert set(pipe.encoders) == {Modality.IMAGE, Modality.AUDIO, Modality.VIDEO}
     assert pipe.embed_media(Image(torch.zeros(3, 16, 16))).shape == (pipe.num_positions(Modality.IMAGE), 48)
+    clip, imagebind = (cast(Any, pipe.encoders[modality]) for modality in (Modality.IMAGE, Modality.VIDEO))
+    assert next(clip.model.parameters()).dtype == torch.bfloat16  # as all encoders
+    assert next(imagebind.model.parameters()).dtype == torch.float32  # by its own name
+    assert next(imagebind.model.parameters()).device.type == "cpu"
