@@ -15,6 +15,7 @@ of its own where the fixture's README gives one: a number, relative to the recor
 import importlib.util
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -86,11 +87,11 @@ def families() -> tuple[Family, ...]:
 def fixtures(root: Path) -> dict[str, Family | None]:
     """The fixtures of a folder by name, each with its family; None if nobody reads one.
 
-    It is the family with the longest prefix that fits; of another name, that of our fixture with the most alike inputs.
+    It is the family with the longest prefix that fits; of another name, that of our fixture most alike in inputs and config.
     """
     found = {}
     for folder in sorted(path for path in root.iterdir() if (path / "config.json").is_file()):
-        found[folder.name] = _by_name(folder.name) or _by_inputs(folder)
+        found[folder.name] = _by_name(folder.name) or _by_contents(folder)
     return found
 
 
@@ -104,6 +105,19 @@ def wanted_tensors(folder: Path, family: Family) -> list[str]:
 def differences(folder: Path, family: Family) -> Mapping[str, Difference]:
     """Compute a fixture once: tensor name -> difference."""
     return {difference.tensor: difference for difference in (_difference(*row) for row in family.compare(folder))}
+
+
+def as_recorded(made: Tensor, recorded: Tensor, name: str) -> Tensor:
+    """(B, C, H, W) -> the first samples and channels of it, and every so many-th place, as were recorded.
+
+    How many places are left out, the name says (`..._ds4`); where it does not, the two heights do.
+    """
+    if made.ndim != 4:
+        return made
+    num_samples, num_channels, height, width = recorded.shape
+    said = re.search(r"_ds(\d+)$", name)
+    down, across = (int(said[1]),) * 2 if said else (made.shape[2] // height, made.shape[3] // width)
+    return made[:num_samples, :num_channels, :: max(down, 1), :: max(across, 1)]
 
 
 def _difference(name: str, ours: Tensor, recorded: Tensor, tolerance: float | Absolute = RELATIVE) -> Difference:
@@ -126,19 +140,24 @@ def _by_name(name: str) -> Family | None:
     return max(fitting, key=lambda pair: pair[0])[1] if fitting else None
 
 
-def _by_inputs(folder: Path) -> Family | None:
-    """Compare the names of the inputs with those of our fixtures: at least half of all must be common to both."""
-    given = _inputs(folder)
-    ours = {own.name: _inputs(own) for own in GOLDEN.iterdir() if (own / "config.json").is_file()}
-    likeness = {name: len(given & own) / len(given | own) for name, own in ours.items() if given | own}
-    best = max(likeness, key=lambda name: likeness[name], default=None)
-    return _by_name(best) if best is not None and likeness[best] >= ALIKE else None
+def _by_contents(folder: Path) -> Family | None:
+    """Compare its inputs' names and its config's keys with those of our fixtures: half of either kind must be common."""
+    given = _contents(folder)
+    ours = {own.name: _contents(own) for own in GOLDEN.iterdir() if (own / "config.json").is_file()}
+    likeness = {name: [_common(*pair) for pair in zip(given, own, strict=True)] for name, own in ours.items()}
+    best = max(likeness, key=lambda name: sum(likeness[name]), default=None)
+    return _by_name(best) if best is not None and max(likeness[best]) >= ALIKE else None
 
 
-def _inputs(folder: Path) -> set[str]:
-    """Name a fixture's inputs; whether they are recorded as bytes does not matter."""
+def _common(given: set[str], ours: set[str]) -> float:
+    return len(given & ours) / max(len(given | ours), 1)
+
+
+def _contents(folder: Path) -> tuple[set[str], set[str]]:
+    """Name a fixture's inputs, whether they are recorded as bytes or not, and the keys of its config."""
     names = _names(folder) if (folder / IO).is_file() else []
-    return {name.removesuffix("_u8") for name in names if name.startswith("in.")}
+    config: dict[str, object] = json.loads((folder / "config.json").read_text())
+    return {name.removesuffix("_u8") for name in names if name.startswith("in.")}, set(config)
 
 
 def _names(folder: Path) -> list[str]:

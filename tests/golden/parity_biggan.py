@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from parity import Compared
+from parity import Compared, as_recorded
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -35,12 +35,6 @@ def compare(folder: Path) -> Iterator[Compared]:
         for name, match in found.items():
             if match["truncation"] == truncation:
                 made = image if match["layer"] is None else seen[f"mid.layer{match['layer']}"]
-                yield name, sub_sampled(made, recorded[name]), recorded[name]
+                yield name, as_recorded(made, recorded[name], name), recorded[name]
     for name in {"mid.cond_vector", "mid.gen_z"} & set(recorded):
         yield name, seen[name], recorded[name]
-
-
-def sub_sampled(made: Tensor, wanted: Tensor) -> Tensor:
-    """Return the first samples and channels and every so many-th place, as many of each as were recorded."""
-    num_samples, num_channels, height, width = wanted.shape
-    return made[:num_samples, :num_channels, :: made.shape[2] // height, :: made.shape[3] // width]

@@ -29,9 +29,14 @@ def compare(folder: Path) -> Iterator[Compared]:
         name = f"mid.text_block{number}"
         if name in recorded:  # a text's first positions
             yield name, value[:, : recorded[name].shape[1]], recorded[name]
-    yield "out.image_features", encoder.model.encode_image(image), recorded["out.image_features"]
-    yield "out.text_features", encoder.model.encode_text(text), recorded["out.text_features"]
-    yield "out.logits_per_image", encoder.model.get_logits(image, text)[0], recorded["out.logits_per_image"]
+    logits, of_texts = encoder.model.get_logits(image, text)
+    made = {
+        "out.image_features": encoder.model.encode_image(image),
+        "out.text_features": encoder.model.encode_text(text),
+        "out.logits_per_image": logits,
+        "out.logits_per_text": of_texts,
+    }
+    yield from ((name, value, recorded[name]) for name, value in made.items() if name in recorded)
     if has_openai_heads(folder):
         inferred = CLIPEncoder.from_checkpoint(folder / "weights.safetensors", token_kind="pooled").model
         yield "inferred.image_features", inferred.encode_image(image), recorded["out.image_features"]

@@ -40,12 +40,15 @@ def compare(folder: Path) -> Iterator[Compared]:
     yield from _text(pipeline, captions, recorded)
     given = decoder.condition(captions[:1])["prompt_embeds"]
     yield "in.prompt_embeds", given, recorded["in.prompt_embeds"]
-    yield "in.negative_prompt_embeds", decoder.unconditional["prompt_embeds"], recorded["in.negative_prompt_embeds"]
+    if "in.negative_prompt_embeds" in recorded:
+        yield "in.negative_prompt_embeds", decoder.unconditional["prompt_embeds"], recorded["in.negative_prompt_embeds"]
     yield from _networks(pipeline, recorded)
     with _steps(pipeline) as steps:
         (media,) = decoder.decode({"prompt_embeds": recorded["in.prompt_embeds"]}, DecodeOptions(seed=0))
     for number, latents in enumerate(steps):
         name = f"mid.latents_after_step{number}"
+        if name not in recorded:  # some steps may be recorded, not all
+            continue
         if recorded[name].ndim == 5 and latents.ndim == 4:  # a video's frames are stepped as a batch
             latents = rearrange(latents, "f c h w -> 1 c f h w")
         yield name, latents, recorded[name]

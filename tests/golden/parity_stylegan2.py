@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from parity import Compared
+from parity import Compared, as_recorded
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -31,7 +31,7 @@ def compare(folder: Path) -> Iterator[Compared]:
     network = read_stylegan2(folder / "weights.safetensors").eval()
     rows = _rosinality(network, recorded) if "in.latent_direct" in recorded else _nvlabs(network, recorded)
     for name, made in rows:
-        yield name, _as_recorded(made, recorded[name]), recorded[name]
+        yield name, as_recorded(made, recorded[name], name), recorded[name]
 
 
 def _nvlabs(network: StyleGAN2Network, recorded: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
@@ -52,7 +52,8 @@ def _nvlabs(network: StyleGAN2Network, recorded: dict[str, Tensor]) -> Iterator[
 
 def _rosinality(network: StyleGAN2Network, recorded: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     network.mapping.w_avg.copy_(recorded["in.latent_avg"].flatten())
-    ws, others = (network.mapping(recorded[f"in.{name}"], torch.zeros(1, 0)) for name in ("z", "z2"))
+    given = [recorded[name] for name in ("in.z", "in.z2") if name in recorded]
+    ws, *rest = (network.mapping(z, torch.zeros(len(z), 0)) for z in given)
     ends = (".weight", ".conv.weight")
     names = nvlabs_names(0, len(network.config.sizes) - 1)
     places = {a.removesuffix(ends[1]): b.removesuffix(ends[0]) for a, b in names.items() if a.endswith(ends[1])}
@@ -67,7 +68,7 @@ def _rosinality(network: StyleGAN2Network, recorded: dict[str, Tensor]) -> Itera
         if match := TRUNCATED.fullmatch(name):
             yield name, network.synthesis(network.mapping.truncated(ws, float(match["psi"])), noise_of("const"))
         elif match := MIXED.fullmatch(name):
-            pair = [network.mapping.truncated(styles, MIXING_TRUNCATION) for styles in (ws, others)]
+            pair = [network.mapping.truncated(styles, MIXING_TRUNCATION) for styles in (ws, *rest)]
             yield name, network.synthesis(mixed(*pair, int(match["at"])), noise_of("const"))
     yield "out.img_from_latent", network.synthesis(recorded["in.latent_direct"], noise_of("const"))
 
@@ -94,11 +95,3 @@ def _places(seen: dict[str, Tensor], recorded: dict[str, Tensor]) -> Iterator[tu
         match = PLACE.fullmatch(name)
         if match and match["place"] in seen:
             yield name, seen[match["place"]]
-
-
-def _as_recorded(made: Tensor, wanted: Tensor) -> Tensor:
-    """Return the first channels and every so many-th place, as many of each as were recorded."""
-    if made.ndim != 4:
-        return made
-    num_samples, num_channels, height, width = wanted.shape
-    return made[:num_samples, :num_channels, :: made.shape[2] // height, :: made.shape[3] // width]

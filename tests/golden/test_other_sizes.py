@@ -6,9 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import nextgpt_checkpoint as published
 import parts
 import pytest
 import torch
+from diffusers import EulerDiscreteScheduler
 from parity import GOLDEN, differences, fixtures, wanted_tensors
 from safetensors.torch import save_file
 from torch import Tensor
@@ -42,7 +44,7 @@ def biggan(folder: Path) -> None:
     network = BigGANNetwork(config).eval()
     torch.nn.init.normal_(network.generator.layers[3].gamma)
     recorded = {"in.z": torch.randn(3, 10), "in.class_vector": torch.eye(7)[[1, 6, 2]]}
-    for truncation, step in ((0.3, 1), (0.97, 4)):
+    for truncation, step in ((0.3, 1), (0.97, 3)):  # a stride that does not divide the size
         image = network(recorded["in.z"], recorded["in.class_vector"], truncation)
         recorded[f"out.image_trunc{truncation}" + ("" if step == 1 else f"_ds{step}")] = image[..., ::step, ::step]
     ours = ("labels", "class_groups")  # fields that the released configs do not have
@@ -62,7 +64,7 @@ def stylegan2(folder: Path) -> None:
     recorded = {
         "in.z": z, "in.c": c, "in.ws_direct": ws + 1, "mid.ws_psi1": ws, "mid.ws_psi-0.4_cutoff5": cut,
         "out.img_none_psi-0.4_cutoff5": network.synthesis(cut, noise_of("none")),
-        "out.img_const_psi1_ds4": network.synthesis(ws, noise_of("const"))[..., ::4, ::4],
+        "out.img_const_psi1_ds3": network.synthesis(ws, noise_of("const"))[..., ::3, ::3],
         "out.img_from_ws": network.synthesis(ws + 1, noise_of("const")),
     }  # fmt: skip
     arguments = {
@@ -72,15 +74,64 @@ def stylegan2(folder: Path) -> None:
     write(folder, arguments, network.state_dict(), recorded)
 
 
-def clip(folder: Path) -> None:
-    """open_clip's own class computes what is recorded."""
-    config = {
-        "embed_dim": 20, "quick_gelu": True,
-        "vision_cfg": {"image_size": 40, "layers": 2, "width": 48, "head_width": 24, "mlp_ratio": 2.0, "patch_size": 8},
-        "text_cfg": {"context_length": 11, "vocab_size": 90, "width": 36, "heads": 3, "layers": 4},
+def stylegan2_without_classes(folder: Path) -> None:
+    """One layer of mapping, no classes, no clamp, grey images, and channels that grow again."""
+    config = StyleGAN2Config((6, 8, 5), z_dim=7, w_dim=7, num_mapping_layers=1, image_channels=1)
+    network = StyleGAN2Network(config).eval()
+    network.mapping.w_avg.normal_()
+    z = torch.randn(3, 7)
+    ws = network.mapping(z, torch.zeros(3, 0))
+    recorded = {
+        "in.z": z, "mid.ws_psi0.25": network.mapping.truncated(ws, 0.25),
+        "out.img_none_psi1": network.synthesis(ws, noise_of("none")),
     }  # fmt: skip
+    arguments = {
+        "z_dim": 7, "c_dim": 0, "w_dim": 7, "img_resolution": 16, "img_channels": 1,
+        "mapping_kwargs": {"num_layers": 1}, "synthesis_kwargs": {},
+    }  # fmt: skip
+    write(folder, arguments, network.state_dict(), recorded)
+
+
+def nextgpt(folder: Path) -> None:
+    """The output projections are made and run by torch's own transformer."""
+    heads, sizes = 4, {"image": (5, 6), "video": (9, 10), "audio": (2, 3)}
+    outputs, counts = published.projections(24, sizes, hidden=16), {"image": 2, "video": 3, "audio": 1}
+    linear = torch.nn.Linear(12, 24)
+    weights = {f"llama_proj.{name}": value for name, value in linear.state_dict().items()}
+    given = torch.randn(5, 12)
+    recorded = {"in.imagebind_embedding": given, "out.llama_proj": linear(given)[:, None]}
+    for name, module in outputs.items():
+        weights |= {published.LEGACY[name] + key: value for key, value in module.state_dict().items()}
+        states, embeddings = torch.randn(3, counts[name], 24), torch.randn(3, counts[name], 24)
+        recorded |= {
+            f"in.{name}_hidden": states, f"in.{name}_token_embedding": embeddings,
+            f"out.{name}": module(states, embeddings),
+        }  # fmt: skip
+    facts = {
+        "llm_hidden": 24, "imagebind_dim": 12, "proj_hidden": 16, "nhead": heads, "extra": "is not minded",
+        **{name: {"out": sizes[name][1], "tokens": counts[name]} for name in sizes},
+    }  # fmt: skip
+    write(folder, facts, weights, recorded)
+
+
+def clip(folder: Path) -> None:
+    vision = {"image_size": 40, "layers": 2, "width": 48, "head_width": 24, "mlp_ratio": 2.0, "patch_size": 8}
+    _clip(folder, {"embed_dim": 20, "quick_gelu": True, "vision_cfg": vision})
+
+
+def clip_resnet(folder: Path) -> None:
+    _clip(
+        folder,
+        {"embed_dim": 24, "vision_cfg": {"image_size": 64, "layers": [1, 2, 1, 3], "width": 16, "patch_size": None}},
+    )
+
+
+def _clip(folder: Path, towers: dict[str, Any]) -> None:
+    """open_clip's own class computes what is recorded."""
+    config = {**towers, "text_cfg": {"context_length": 11, "vocab_size": 90, "width": 36, "heads": 3, "layers": 4}}
+    size = towers["vision_cfg"]["image_size"]
     model: Any = create_clip(config).eval()
-    image, text = torch.randn(2, 3, 40, 40), torch.randint(1, 89, (5, 11))
+    image, text = torch.randn(2, 3, size, size), torch.randint(1, 89, (5, 11))
     text[:, 7] = 89
     logits, _ = model.get_logits(image, text)
     recorded = {
@@ -112,8 +163,18 @@ def imagebind(folder: Path) -> None:
 
 
 def stable_diffusion(folder: Path) -> None:
+    _stable_diffusion(folder, parts.image_pipeline(seed=77))
+
+
+def stable_diffusion_with_sigmas(folder: Path) -> None:
+    """Another kind of scheduler, whose noise begins at its largest sigma and not at one."""
+    pipeline: Any = parts.image_pipeline(seed=78)
+    pipeline.scheduler = EulerDiscreteScheduler.from_config(pipeline.scheduler.config)
+    _stable_diffusion(folder, pipeline)
+
+
+def _stable_diffusion(folder: Path, pipeline: Any) -> None:
     """The stock pipeline computes what is recorded."""
-    pipeline: Any = parts.image_pipeline(seed=77)
     pipeline.set_progress_bar_config(disable=True)
     pipeline.save_pretrained(folder / "pipeline")
     facts = {
@@ -146,7 +207,13 @@ def stable_diffusion(folder: Path) -> None:
     write(folder, facts, None, recorded)
 
 
-@pytest.mark.parametrize("make", [biggan, stylegan2, clip, imagebind, stable_diffusion], ids=lambda make: make.__name__)
+MAKERS = (
+    biggan, stylegan2, stylegan2_without_classes, nextgpt, clip, clip_resnet, imagebind, stable_diffusion,
+    stable_diffusion_with_sigmas,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__)
 @torch.no_grad()
 def test_a_fixture_of_other_sizes_is_compared_whole(make: Callable[[Path], None], tmp_path: Path) -> None:
     torch.manual_seed(5)
