@@ -246,3 +246,11 @@ def test_a_decoder_adds_at_most_three_percent_to_the_operations_of_its_pipeline(
     """Counted, since time depends on what else a machine does; `python tests/decoder_overhead.py` takes the time."""
     stock, ours = decoder_overhead.operations(name)
     assert stock <= ours <= 1.03 * stock
+
+
+def test_the_ratio_of_times_is_the_median_of_pairs_with_its_interval() -> None:
+    slowed = [(10.0, 10.0 * ratio) for ratio in (1.0, 1.01, 1.02, 1.03, 1.04, 3.0)]  # a pause fell into one of them
+    measured = decoder_overhead.Measured.of([(1.0, 1.02)] * 94 + slowed)
+    assert measured.ratio == pytest.approx(1.02)
+    assert measured.spread == pytest.approx(0.0)
+    assert decoder_overhead.Measured.of(slowed).spread > 0.1  # too few to say
