@@ -75,9 +75,11 @@ def load_strictly(module: nn.Module, state: Mapping[str, Tensor], source: str, *
     """Load a state dict whose names and shapes must be exactly a module's.
 
     `assign` hands the tensors over instead of copying them, for a module on the meta device. Raises ValueError that
-    names what is missing, what is extra, and what has another shape.
+    names what is missing, what is extra, and what has another shape, or that holds whole numbers or NaN for weights.
     """
-    check_fit(state, module.state_dict(), source)
+    wanted = module.state_dict()
+    check_fit(state, wanted, source)
+    _check_values(state, wanted, source)
     module.load_state_dict(dict(state), strict=True, assign=assign)
 
 
@@ -89,6 +91,15 @@ def check_fit(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source:
         if name in given and given[name].shape != tensor.shape
     ]
     _refuse(source, set(wanted) - set(given), set(given) - set(wanted), wrong)
+
+
+def _check_values(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], source: str) -> None:
+    """Raise ValueError naming weights that are whole numbers, as in a quantised file, or not a number; a mask may be infinite."""
+    weights = {name: given[name] for name, tensor in wanted.items() if tensor.is_floating_point()}
+    if whole := [f"{name} ({value.dtype})" for name, value in weights.items() if not value.is_floating_point()]:
+        raise ValueError(f"{source} holds whole numbers where weights belong, quantised perhaps: {some(whole)}.")
+    if damaged := [name for name, value in weights.items() if not value.is_meta and bool(value.isnan().any())]:
+        raise ValueError(f"{source} is damaged: it holds NaN, which is no number, in {some(damaged)}. Fetch it again.")
 
 
 def check_report(report: Mapping[str, Any], source: str) -> None:

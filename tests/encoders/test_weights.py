@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from encoders.weights import find_weights, floats, load_strictly, read_weights
 
@@ -112,6 +112,24 @@ def test_a_refused_state_dict_changes_nothing() -> None:
     with pytest.raises(ValueError, match="missing: bias"):
         load_strictly(module, {"weight": torch.zeros(2, 3)}, "x.pth")
     assert torch.equal(module.weight, before)
+
+
+@pytest.mark.parametrize(
+    ("weight", "told"),
+    [
+        (
+            torch.full((2, 3), torch.nan),
+            r"a file is damaged: it holds NaN, which is no number, in weight\. Fetch it again",
+        ),
+        (
+            torch.ones(2, 3, dtype=torch.int8),
+            r"a file holds whole numbers where weights belong.*: weight \(torch\.int8\)",
+        ),
+    ],
+)
+def test_weights_that_are_no_numbers_or_whole_ones_are_named(weight: Tensor, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        load_strictly(nn.Linear(3, 2), {"weight": weight, "bias": torch.zeros(2)}, "a file")
 
 
 def test_half_precision_becomes_float32_and_counters_stay_whole() -> None:
