@@ -199,6 +199,7 @@ def test_a_near_copy_is_flagged_right_after_the_reply_and_said_in_the_history(pe
     *reply, notice = person.reply_to(job)
     assert notice == {
         "type": "notice", "text": f"The picture {made[:12]} is the same as {copy[:12]} in the library.",
+        "code": "copy", "values": {"kind": "picture", "media": made[:12], "original": copy[:12]},
     }  # fmt: skip
     assert job.result is not None and notice not in job.result["content"]
     assert [part for part in reply if part["type"] != "tokens"] == job.result["content"]
