@@ -39,7 +39,7 @@ def started_workers(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         started.append(home)
         return True
 
-    for place in ("frame", "work"):
+    for place in ("frame", "memory", "work"):
         monkeypatch.setattr(f"studio.ui.{place}.ensure_worker", note)
     return started
 
