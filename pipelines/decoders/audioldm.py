@@ -27,7 +27,7 @@ class ClassLabelsDecoder:
         self.modality = modality
         self.config = config
         self._can_move = can_move
-        self.unconditional: Mapping[str, Tensor] = self.condition([config.call.get("negative_prompt", "")])
+        self.unconditional: Mapping[str, Tensor] = self.condition([config.call.get("negative_prompt") or ""])
         self.condition_shapes: Mapping[str, tuple[int, ...]] = {
             name: tuple(value.shape[1:]) for name, value in self.unconditional.items()
         }

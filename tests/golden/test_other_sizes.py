@@ -1,19 +1,16 @@
 """Fixtures of the same form with other sizes, seeds and names: the comparison reads them as it reads ours."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import nextgpt_checkpoint as published
-import parts
 import pytest
 import torch
-from diffusers import EulerDiscreteScheduler
-from parity import GOLDEN, differences, fixtures, wanted_tensors
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+from parity import GOLDEN
+from recording import assert_compared_whole, write
 
 from encoders.clip_parts import create_clip
 from encoders.imagebind_config import ImageBindConfig
@@ -22,17 +19,6 @@ from pipelines.baselines.biggan_config import BigGANConfig
 from pipelines.baselines.biggan_model import BigGANNetwork
 from pipelines.baselines.stylegan2_config import StyleGAN2Config
 from pipelines.baselines.stylegan2_model import StyleGAN2Network, noise_of
-
-Recorded = dict[str, Tensor]
-
-
-def write(folder: Path, config: Mapping[str, Any], weights: Mapping[str, Tensor] | None, recorded: Recorded) -> None:
-    """Write a fixture: what it is made of, its weights unless they are in a pipeline's folder, inputs and outputs."""
-    (folder / "config.json").write_text(json.dumps(config))
-    save_file({name: value.clone().contiguous() for name, value in recorded.items()}, folder / "io.safetensors")
-    if weights is not None:
-        state = {name: value.clone().contiguous() for name, value in weights.items()}
-        save_file(state, folder / "weights.safetensors")
 
 
 def biggan(folder: Path) -> None:
@@ -162,74 +148,11 @@ def imagebind(folder: Path) -> None:
     write(folder, {**released, "seed": 5}, model.state_dict(), recorded)
 
 
-def stable_diffusion(folder: Path) -> None:
-    _stable_diffusion(folder, parts.image_pipeline(seed=77))
-
-
-def stable_diffusion_with_sigmas(folder: Path) -> None:
-    """Another kind of scheduler, whose noise begins at its largest sigma and not at one."""
-    pipeline: Any = parts.image_pipeline(seed=78)
-    pipeline.scheduler = EulerDiscreteScheduler.from_config(pipeline.scheduler.config)
-    _stable_diffusion(folder, pipeline)
-
-
-def stable_diffusion_unguided(folder: Path) -> None:
-    """Without guidance there is no negative prompt to record, and of its steps the last alone is."""
-    _stable_diffusion(folder, parts.image_pipeline(seed=79), guidance_scale=1.0)
-    recorded = load_file(folder / "io.safetensors")
-    left_out = {"in.negative_prompt_embeds", "mid.latents_after_step0", "mid.latents_after_step1"}
-    save_file({name: value for name, value in recorded.items() if name not in left_out}, folder / "io.safetensors")
-
-
-def _stable_diffusion(folder: Path, pipeline: Any, guidance_scale: float = 3.0) -> None:
-    """The stock pipeline computes what is recorded."""
-    pipeline.set_progress_bar_config(disable=True)
-    pipeline.save_pretrained(folder / "pipeline")
-    facts = {
-        "pipeline_class": "StableDiffusionPipeline", "prompt": "a kite", "negative_prompt": "rain", "eta": 0.0,
-        "num_inference_steps": 3, "guidance_scale": guidance_scale, "height": 24, "width": 16,
-    }  # fmt: skip
-    prompts = pipeline.encode_prompt("a kite", "cpu", 1, True, "rain")
-    ids = [pipeline.tokenizer(facts[name], padding="max_length").input_ids for name in ("prompt", "negative_prompt")]
-    read = pipeline.text_encoder(torch.tensor(ids))
-    latents, sample = torch.randn(1, 4, 12, 8), torch.randn(3, 4, 8, 8)
-    picture, step = torch.rand(1, 3, 32, 16), torch.tensor(11)
-    encoded, steps = pipeline.vae.encode(picture).latent_dist, []
-
-    def keep(_: Any, number: int, timestep: Any, values: dict[str, Tensor]) -> dict[str, Tensor]:
-        steps.append(values["latents"].clone())
-        return values
-
-    call = {name: value for name, value in facts.items() if name != "pipeline_class"}
-    image = pipeline(**call, latents=latents.clone(), output_type="np", callback_on_step_end=keep).images
-    recorded = {
-        "in.prompt_embeds": prompts[0], "in.negative_prompt_embeds": prompts[1], "in.latents": latents,
-        "in.unet_sample": sample, "in.unit_timestep": step, "in.vae_image": picture, "in.vae_latent": latents,
-        "mid.token_ids": torch.tensor(ids), "mid.text_last_hidden_state": read.last_hidden_state,
-        "mid.text_pooled": read.pooler_output, "mid.timesteps": pipeline.scheduler.timesteps,
-        "mid.unet_single": pipeline.unet(sample, step, prompts[0].expand(3, -1, -1)).sample,
-        "mid.vae_encode_mean": encoded.mean, "mid.vae_encode_logvar": encoded.logvar,
-        "mid.vae_decode": pipeline.vae.decode(latents).sample, "out.image": torch.from_numpy(image),
-        **{f"mid.latents_after_step{number}": value for number, value in enumerate(steps)},
-    }  # fmt: skip
-    write(folder, facts, None, recorded)
-
-
 MAKERS = (
-    biggan, stylegan2, stylegan2_without_classes, nextgpt, clip, clip_resnet, imagebind, stable_diffusion,
-    stable_diffusion_with_sigmas, stable_diffusion_unguided,
+    biggan, stylegan2, stylegan2_without_classes, nextgpt, clip, clip_resnet, imagebind,
 )  # fmt: skip
 
 
 @pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__)
-@torch.no_grad()
 def test_a_fixture_of_other_sizes_is_compared_whole(make: Callable[[Path], None], tmp_path: Path) -> None:
-    torch.manual_seed(5)
-    folder = tmp_path / "case_1"  # a name that tells nothing
-    folder.mkdir()
-    make(folder)
-    family = fixtures(tmp_path)["case_1"]
-    assert family is not None
-    compared = differences(folder, family)
-    assert set(wanted_tensors(folder, family)) <= set(compared)
-    assert not [str(row) for row in compared.values() if not row.is_within]
+    assert_compared_whole(make, tmp_path)
