@@ -17,7 +17,10 @@ ASSIGN_EPSILON = 1.0  # added to a group's number of members before the mean is 
 
 
 class GroupProjection(nn.Module):
-    """Gather tokens into groups, stage by stage; a stage without group tokens only lets them attend to each other."""
+    """Gather tokens into groups, stage by stage; a stage without group tokens only lets them attend to each other.
+
+    `num_heads` is one number for all stages, or one for each.
+    """
 
     def __init__(
         self,
@@ -25,18 +28,19 @@ class GroupProjection(nn.Module):
         out_width: int,
         *,
         hidden: int = 512,
-        num_heads: int = 8,
+        num_heads: int | Sequence[int] = 8,
         depths: Sequence[int] = (6, 3, 3),
         num_group_tokens: Sequence[int] = (64, 8, 0),
         num_output_groups: Sequence[int] = (64, 8),
     ) -> None:
         super().__init__()
         self.in_fc = nn.Linear(in_width, hidden)
+        heads = [num_heads] * len(depths) if isinstance(num_heads, int) else num_heads
         stages = []
-        for stage, (depth, num_tokens) in enumerate(zip(depths, num_group_tokens, strict=True)):
+        for stage, (depth, num_tokens, own) in enumerate(zip(depths, num_group_tokens, heads, strict=True)):
             before = num_group_tokens[stage - 1] if stage else 0
             num_groups = num_output_groups[stage] if num_tokens else 0
-            stages.append(_Stage(hidden, num_heads, depth, num_tokens=num_tokens, num_groups=num_groups, before=before))
+            stages.append(_Stage(hidden, own, depth, num_tokens=num_tokens, num_groups=num_groups, before=before))
         self.layers = nn.ModuleList(stages)
         self.norm = nn.LayerNorm(hidden)
         self.out_fc = nn.Linear(hidden, out_width)

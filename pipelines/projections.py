@@ -18,14 +18,15 @@ class InputProjectionConfig:
     """The sizes of an input projection: `linear` as released NExT-GPT, `mlp` and `group` as its 2024 code.
 
     Only `group` uses what follows `num_heads`: per stage its depth, its group tokens, and the groups that it makes of
-    them. A `resampler` (one layer of Flamingo's, Alayrac 2022) makes the last number of groups by learned queries.
+    them; its heads may differ by stage too. A `resampler` (one layer of Flamingo's, Alayrac 2022) makes the last number
+    of groups by learned queries.
     """
 
     in_width: int
     core_width: int
     kind: Literal["linear", "mlp", "group", "resampler"] = "mlp"
     hidden: int = 512
-    num_heads: int = 8
+    num_heads: int | tuple[int, ...] = 8
     depths: tuple[int, ...] = (6, 3, 3)
     num_group_tokens: tuple[int, ...] = (64, 8, 0)
     num_output_groups: tuple[int, ...] = (64, 8)
@@ -105,6 +106,8 @@ class Resampler(nn.Module):
     def __init__(self, config: InputProjectionConfig) -> None:
         super().__init__()
         width = config.in_width
+        if not isinstance(config.num_heads, int):
+            raise ValueError(f"A resampler has one layer; wanted one number of heads, not {config.num_heads}.")
         self.queries = nn.Parameter(torch.randn(1, config.num_output_groups[-1], width) / width**0.5)
         self.norm = nn.LayerNorm(width)
         self.attention = nn.MultiheadAttention(width, config.num_heads, batch_first=True)

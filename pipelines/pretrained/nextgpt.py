@@ -72,7 +72,7 @@ class NextGPTImport:
     counts: Mapping[Modality, int] = field(default_factory=lambda: COUNTS)
     base_rows: Literal["file", "base"] | None = None
     lora_alpha: int = 32
-    group_heads: int = GROUP_HEADS
+    group_heads: int | tuple[int, ...] = GROUP_HEADS
     output_heads: int = NUM_HEADS
     checks_parts: bool = True
 

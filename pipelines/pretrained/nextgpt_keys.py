@@ -77,7 +77,7 @@ def input_places(
     is_legacy: bool,
     core_width: int,
     in_width: int | None = None,
-    num_heads: int = GROUP_HEADS,
+    num_heads: int | tuple[int, ...] = GROUP_HEADS,
 ) -> tuple[InputProjectionConfig, dict[str, Place]]:
     """Read the kind and the sizes of the input projection off its tensors; `in_width` is the encoder's, if known."""
     prefix = INPUTS[is_legacy]
@@ -161,7 +161,7 @@ def shapes(config: InputProjectionConfig | OutputProjectionConfig) -> dict[str, 
     return {name: tuple(value.shape) for name, value in module.state_dict().items()}
 
 
-def _group_sizes(given: Mapping[str, Tensor], num_heads: int) -> dict[str, Any]:
+def _group_sizes(given: Mapping[str, Tensor], num_heads: int | tuple[int, ...]) -> dict[str, Any]:
     numbers = [name.split(".") for name in given if name.startswith("layers.")]
     if not numbers:
         return {"num_heads": num_heads}

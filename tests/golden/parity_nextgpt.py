@@ -21,11 +21,17 @@ from encoders.modality import Modality
 from encoders.weights import load_strictly
 from pipelines.checkpoint import PROJECTIONS, read_config, read_tensors
 from pipelines.pretrained.nextgpt import NextGPTImport, import_nextgpt
+from pipelines.pretrained.nextgpt_keys import GROUP_HEADS
 from pipelines.projections import ConditionProjection, InputProjection
 
 PREFIX = ("nextgpt_v0", "nextgpt_v15")
 MLP = "mm_input_projector_mlp."  # the fixture's own name for a second input projection
 INPUT = "mm_input_projector."
+MLP_OUTPUT = "out.input_mlp"
+GIVEN = {
+    **dict.fromkeys(("out.llama_proj", "out.input_linear", MLP_OUTPUT), "in.imagebind_embedding"),
+    "out.input_group": "in.imagebind_patches",
+}
 OUTPUTS = (Modality.IMAGE, Modality.AUDIO, Modality.VIDEO)
 
 
@@ -35,6 +41,7 @@ def compare(folder: Path) -> Iterator[Compared]:
     weights, recorded = load_file(folder / "weights.safetensors"), load_file(folder / "io.safetensors")
     sizes = json.loads((folder / "config.json").read_text())
     plain = {name: value for name, value in weights.items() if not name.startswith(MLP)}
+    has_mlp = len(plain) < len(weights)
     inputs, outputs = _imported(plain, sizes)
     for modality, projection in outputs.items():
         name = modality.value
@@ -44,14 +51,15 @@ def compare(folder: Path) -> Iterator[Compared]:
         made = {f"mid.{name}_fc": read, f"mid.{name}_encoder_memory": inner.tfm.encoder(read)}
         made[f"out.{name}"] = projection(states, embeddings)["prompt_embeds"]
         yield from ((key, value, recorded[key]) for key, value in made.items() if key in recorded)
-    for key, given in (("out.llama_proj", "in.imagebind_embedding"), ("out.input_group", "in.imagebind_patches")):
-        if key in recorded:
+    for key, given in GIVEN.items():
+        if key in recorded and not (key == MLP_OUTPUT and has_mlp):
             tokens = recorded[given]
-            yield key, inputs(tokens if tokens.ndim == 3 else tokens[:, None]), recorded[key]
-    if any(name.startswith(MLP) for name in weights):
+            made = inputs(tokens if tokens.ndim == 3 else tokens[:, None])
+            yield key, made.reshape(recorded[key].shape) if tokens.ndim == 2 else made, recorded[key]
+    if has_mlp:
         plain = {name: value for name, value in weights.items() if not name.startswith(INPUT)}
         mlp, _ = _imported({name.replace(MLP, INPUT): value for name, value in plain.items()}, sizes)
-        yield "out.input_mlp", mlp(recorded["in.imagebind_embedding"][:, None])[:, 0], recorded["out.input_mlp"]
+        yield MLP_OUTPUT, mlp(recorded[GIVEN[MLP_OUTPUT]][:, None])[:, 0], recorded[MLP_OUTPUT]
 
 
 def _imported(
@@ -80,7 +88,7 @@ def _imported(
             encoder=str(home / "core"),  # nobody looks at these parts
             decoders=dict.fromkeys(OUTPUTS, str(home / "core")),
             counts=counts,
-            group_heads=int(sizes["group"]["num_heads"][0]) if "group" in sizes else int(sizes["nhead"]),
+            group_heads=tuple(sizes["group"]["num_heads"]) if "group" in sizes else GROUP_HEADS,
             output_heads=int(sizes["nhead"]),
             checks_parts=False,
         )
