@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +14,8 @@ from recording import assert_compared_whole, write
 from encoders.clip_parts import create_clip
 from encoders.imagebind_config import ImageBindConfig
 from encoders.imagebind_model import ImageBind
-from pipelines.baselines.biggan_config import BigGANConfig
-from pipelines.baselines.biggan_model import BigGANNetwork
 from pipelines.baselines.stylegan2_config import StyleGAN2Config
 from pipelines.baselines.stylegan2_model import StyleGAN2Network, noise_of
-
-
-def biggan(folder: Path) -> None:
-    layers = ((False, 4, 4), (True, 4, 2), (False, 2, 2), (True, 2, 1), (True, 1, 1))
-    config = BigGANConfig(
-        layers, num_classes=7, z_dim=10, class_embed_dim=10, channel_width=16, attention_layer_position=3, eps=1e-3,
-        n_stats=11, output_dim=32,
-    )  # fmt: skip
-    network = BigGANNetwork(config).eval()
-    torch.nn.init.normal_(network.generator.layers[3].gamma)
-    recorded = {"in.z": torch.randn(3, 10), "in.class_vector": torch.eye(7)[[1, 6, 2]]}
-    for truncation, step in ((0.3, 1), (0.97, 3)):  # a stride that does not divide the size
-        image = network(recorded["in.z"], recorded["in.class_vector"], truncation)
-        recorded[f"out.image_trunc{truncation}" + ("" if step == 1 else f"_ds{step}")] = image[..., ::step, ::step]
-    ours = ("labels", "class_groups")  # fields that the released configs do not have
-    write(folder, {n: v for n, v in asdict(config).items() if n not in ours}, network.state_dict(), recorded)
 
 
 def stylegan2(folder: Path) -> None:
@@ -149,7 +130,7 @@ def imagebind(folder: Path) -> None:
 
 
 MAKERS = (
-    biggan, stylegan2, stylegan2_without_classes, nextgpt, clip, clip_resnet, imagebind,
+    stylegan2, stylegan2_without_classes, nextgpt, clip, clip_resnet, imagebind,
 )  # fmt: skip
 
 
