@@ -1,12 +1,14 @@
 """The sizes of a StyleGAN2 generator."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pipelines.baselines.labels import Labels
 
 FIRST_SIZE = 4  # the constant that the synthesis begins with is 4x4
 NoiseMode = Literal["const", "random", "none"]
+Architecture = Literal["skip", "orig", "resnet"]
+ARCHITECTURES: tuple[Architecture, ...] = get_args(Architecture)
 NOISE_MODES: tuple[NoiseMode, ...] = ("const", "random", "none")
 
 
@@ -16,7 +18,8 @@ class StyleGAN2Config:
 
     `conv_clamp` bounds every layer's output, as in models trained with half precision; `resample_filter` is the row of
     the separable filter that enlarges; the mapping's learning rate is `mapping_multiplier` of the others'. `class_groups`
-    says how many classes belong to each question, in order; empty: all to one.
+    says how many classes belong to each question, in order; empty: all to one. In the `skip` architecture every block
+    adds its colours; in the others the last block alone makes them, in `resnet` with a shortcut around every block.
     """
 
     channels: tuple[int, ...]
@@ -30,12 +33,15 @@ class StyleGAN2Config:
     image_channels: int = 3
     conv_clamp: float | None = None
     resample_filter: tuple[float, ...] = (1, 3, 3, 1)
+    architecture: Architecture = "skip"
     labels: Labels = ()
     class_groups: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.channels or min(self.channels) < 1:
             raise ValueError(f"channels wants a number above 0 for each size from 4x4, not {self.channels}.")
+        if self.architecture not in ARCHITECTURES:
+            raise ValueError(f"architecture is one of {', '.join(ARCHITECTURES)}, not {self.architecture!r}.")
         if self.image_channels < 1:
             raise ValueError(f"An image has at least one channel, not {self.image_channels}.")
         if self.num_mapping_layers < 1:

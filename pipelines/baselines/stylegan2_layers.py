@@ -83,6 +83,21 @@ class StyledConv(nn.Module):
         return clamped(activated(made + rearrange(self.bias, "c -> c 1 1")), self.clamp)
 
 
+class Shortcut(nn.Module):
+    """The way around a block: a 1x1 convolution without bias, enlarged: (B, in, H, W) -> (B, out, 2H, 2W)."""
+
+    def __init__(self, num_in: int, num_out: int, taps: Tensor) -> None:
+        super().__init__()
+        self.scale = 1 / sqrt(num_in)
+        self.weight = nn.Parameter(torch.randn(num_out, num_in, 1, 1))
+        self.resample_filter: Tensor
+        self.register_buffer("resample_filter", taps.clone())
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, in, H, W) -> (B, out, 2H, 2W)."""
+        return doubled(F.conv2d(features, self.weight * self.scale), self.resample_filter)
+
+
 class ToRGB(nn.Module):
     """A styled 1x1 convolution to colours, without demodulation: (B, in, H, W), (B, w_dim) -> (B, colours, H, W)."""
 

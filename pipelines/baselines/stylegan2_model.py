@@ -1,5 +1,7 @@
 """The StyleGAN2 generator (Karras et al. 2020) at any size, with the parameter names of NVIDIA's PyTorch releases."""
 
+from math import sqrt
+
 import torch
 from einops import repeat
 from torch import Tensor, nn
@@ -8,6 +10,7 @@ from pipelines.baselines.stylegan2_config import FIRST_SIZE, NOISE_MODES, NoiseM
 from pipelines.baselines.stylegan2_layers import (
     EqualLinear,
     Noise,
+    Shortcut,
     StyledConv,
     ToRGB,
     activated,
@@ -15,6 +18,8 @@ from pipelines.baselines.stylegan2_layers import (
     filter_taps,
     normalised,
 )
+
+HALF = sqrt(0.5)  # of either way through a block with a shortcut, so that their sum keeps the variance
 
 
 class StyleGAN2Network(nn.Module):
@@ -78,7 +83,7 @@ class StyleMapping(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Blocks that double the size; each adds its colours to the enlarged colours before it (skip architecture)."""
+    """Blocks that double the size; each, or in other architectures the last, adds colours to the enlarged ones before."""
 
     def __init__(self, config: StyleGAN2Config) -> None:
         super().__init__()
@@ -121,14 +126,23 @@ class SynthesisBlock(nn.Module):
         else:
             self.conv0 = conv(num_in, is_up=True)
         self.conv1 = conv(num_out, is_up=False)
-        self.torgb = ToRGB(num_out, config.image_channels, config.w_dim, clamp=config.conv_clamp)
+        self.torgb = (
+            ToRGB(num_out, config.image_channels, config.w_dim, clamp=config.conv_clamp)
+            if config.architecture == "skip" or size == config.image_size
+            else None
+        )
+        self.skip = Shortcut(num_in, num_out, taps) if num_in is not None and config.architecture == "resnet" else None
 
     def forward(
         self, features: Tensor | None, images: Tensor | None, ws: Tensor, noise: Noise
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor | None]:
         """(B, in, H/2, W/2), (B, colours, H/2, W/2), (B, convs + 1, w_dim) -> (B, out, H, W), (B, colours, H, W)."""
         grown = self.const.expand(len(ws), -1, -1, -1) if features is None else self.conv0(features, ws[:, 0], noise)
         x = self.conv1(grown, ws[:, self.num_convs - 1], noise)
+        if self.skip is not None:
+            x = HALF * (x + self.skip(features))
+        if self.torgb is None:
+            return x, None
         colours: Tensor = self.torgb(x, ws[:, self.num_convs])
         return x, colours if images is None else doubled(images, self.resample_filter) + colours
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from encoders.json_file import read_json
 from encoders.weights import SAFE_COPY, floats, load_strictly, read_weights
-from pipelines.baselines.stylegan2_config import FIRST_SIZE, StyleGAN2Config
+from pipelines.baselines.stylegan2_config import ARCHITECTURES, FIRST_SIZE, StyleGAN2Config
 from pipelines.baselines.stylegan2_model import StyleGAN2Network
 from pipelines.pretrained.nvlabs_pickle import read_nvlabs_pickle
 from pipelines.pretrained.rosinality import nvlabs_state
@@ -23,7 +23,7 @@ AVERAGE = "latent_avg"
 NUM_AVERAGED, AVERAGE_SEED = 4096, 0  # latents behind an average style that a checkpoint does not have
 
 # NVIDIA's constructor arguments: what must hold, what says nothing that the weights or float32 do not say.
-WANTED = {"architecture": "skip", "activation": "lrelu", "use_noise": True}
+WANTED = {"activation": "lrelu", "use_noise": True}
 SAID_BY_WEIGHTS = frozenset({
     "z_dim", "c_dim", "w_dim", "img_resolution", "img_channels", "num_layers", "embed_features", "layer_features",
     "channel_base", "channel_max", "resample_filter", "w_avg_beta", "num_fp16_res", "fp16_channels_last", "use_fp16",
@@ -126,7 +126,7 @@ def _sizes(state: Mapping[str, Tensor]) -> dict[str, Any]:
         "num_mapping_layers": num_layers,
         "embed_dim": num_embed or None,
         "mapping_dim": mapping_dim if num_layers > 1 else None,
-        "image_channels": len(state[f"synthesis.b{FIRST_SIZE}.torgb.bias"]),
+        "image_channels": len(state[f"synthesis.b{FIRST_SIZE << max(len(channels) - 1, 0)}.torgb.bias"]),
         "resample_filter": tuple(taps.sum(dim=0).tolist()),
     }
 
@@ -141,6 +141,11 @@ def _settings(arguments: Mapping[str, Any], source: str) -> dict[str, Any]:
             raise ValueError(f"{source} was built with {part}={inner!r}, which is no mapping.")
         given |= inner
     multiplier = given.pop("lr_multiplier", 0.01)
+    architecture = given.pop("architecture", "skip")
+    if architecture not in ARCHITECTURES:
+        raise ValueError(
+            f"{source} was built with architecture={architecture!r}; wanted one of {', '.join(ARCHITECTURES)}."
+        )
     clamp = given.pop("conv_clamp", FLAT_CLAMP if is_flat else None)
     for name, number in (("lr_multiplier", multiplier), ("conv_clamp", 0 if clamp is None else clamp)):
         if not isinstance(number, int | float):
@@ -150,4 +155,8 @@ def _settings(arguments: Mapping[str, Any], source: str) -> dict[str, Any]:
             raise ValueError(f"{source} was built with {name}={value!r}; only {WANTED[name]!r} is read.")
         if name not in WANTED and name not in SAID_BY_WEIGHTS:
             raise ValueError(f"{source} was built with {name}={value!r}, an argument that is not known.")
-    return {"mapping_multiplier": float(multiplier), "conv_clamp": None if clamp is None else float(clamp)}
+    return {
+        "mapping_multiplier": float(multiplier),
+        "conv_clamp": None if clamp is None else float(clamp),
+        "architecture": architecture,
+    }

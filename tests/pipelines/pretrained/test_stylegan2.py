@@ -75,7 +75,7 @@ def test_the_clamp_is_the_one_of_the_repository_that_built_it(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"synthesis_kwargs": {"architecture": "resnet"}}, "architecture='resnet'; only 'skip' is read"),
+        ({"synthesis_kwargs": {"architecture": "unet"}}, "architecture='unet'; wanted one of skip, orig, resnet"),
         ({"mapping_kwargs": {"activation": "relu"}}, "activation='relu'; only 'lrelu'"),
         ({"use_noise": False}, "use_noise=False; only True"),
         ({"depth": 3}, "depth=3, an argument that is not known"),
