@@ -39,8 +39,8 @@ QWEN3_4B = Part(
     revision="cdbee75f17c01a7cc42f958dc650907174af0554",
     licence="Apache-2.0",
     commercial_use="yes",
-    source=f"{HUB}/Qwen/Qwen3-4B-Instruct-2507/blob/main/LICENSE (copies of the card and of the files; others pin the same)",
-    unconfirmed="its commit and its licence, which copies of its card and other projects' pins record",
+    source="https://github.com/QwenLM/Qwen3 (its README: all of the open weights, this one named among them)",
+    unconfirmed="its commit, which other projects' pins record",
     others=LLM,
     networks=(
         Network(
@@ -57,8 +57,8 @@ QWEN25_1B = Part(
     revision="989aa7980e4cf806f80c7fef2b1adb7bc71aa306",
     licence="Apache-2.0",
     commercial_use="yes",
-    source=f"{HUB}/Qwen/Qwen2.5-1.5B-Instruct/blob/main/LICENSE (several record this file: sha256 dd924a11...)",
-    unconfirmed="its commit and its licence, which other projects' pins record",
+    source="https://qwenlm.github.io/blog/qwen2.5/ (all but 3B and 72B; several record this file: sha256 dd924a11...)",
+    unconfirmed="its commit and its exact bytes, which other projects' pins record",
     others=LLM,
     networks=(
         Network(
@@ -260,8 +260,8 @@ WAN_1B = Part(
     revision="0fad780a534b6463e45facd96134c9f345acfa5b",
     licence="Apache-2.0",
     commercial_use="yes",
-    source=f"{HUB}/Wan-AI/Wan2.1-T2V-1.3B-Diffusers/tree/main/transformer; the licence: copies of Wan-AI/Wan2.1-T2V-1.3B",
-    unconfirmed="its licence and its commit, which copies and other projects' pins record",
+    source=f"{HUB}/Wan-AI/Wan2.1-T2V-1.3B-Diffusers/tree/main/transformer; the licence: https://github.com/Wan-Video/Wan2.1",
+    unconfirmed="its commit, which other projects' pins record",
     others=(*PIPELINE, "transformer/config.json", "vae/config.json", "text_encoder/config.json"),
     networks=(
         Network("transformer", "diffusers:WanTransformer3DModel", 1_418_996_800,
@@ -282,9 +282,10 @@ ACE_STEP = Part(
     revision="200ba991ae448051e14b0183157e35c2d27c9fb0",
     licence="MIT (its text encoder, Qwen3: Apache-2.0)",
     commercial_use="yes",
-    source=f"{HUB}/ACE-Step/acestep-v15-xl-turbo-diffusers (its card, files and counts, 4.17, 0.61, 0.60 and 0.17 billion, "
-           "as several that pin this revision record them); parts: DanielMarius/dms-ace-step-v1-5-vae, TensorStack/TextEncoder",
-    unconfirmed="its licence, commit and sizes, which other projects that pin it record",
+    source="https://github.com/ace-step/ACE-Step-1.5 (the licence of the whole); counts, 4.17, 0.61, 0.60 and 0.17 billion: "
+           "several that pin this revision; parts: DanielMarius/dms-ace-step-v1-5-vae, TensorStack/TextEncoder",
+    unconfirmed="its commit and sizes, which other projects that pin it record, and that its own card says MIT as the project "
+                "does (a mirror of it says Apache-2.0)",
     note="Music rather than sounds: no Apache or MIT decoder of sounds in general was found among diffusers' pipelines.",
     others=(*PIPELINE, *(f"{part}/config.json" for part in ("transformer", "condition_encoder", "vae", "text_encoder"))),
     networks=(
