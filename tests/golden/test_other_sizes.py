@@ -8,8 +8,10 @@ from typing import Any
 import nextgpt_checkpoint as published
 import pytest
 import torch
+from open_clip.model import build_model_from_openai_state_dict
 from parity import GOLDEN
 from recording import assert_compared_whole, write
+from torch import Tensor
 
 from encoders.clip_parts import create_clip
 from encoders.imagebind_config import ImageBindConfig
@@ -108,6 +110,45 @@ def _clip(folder: Path, towers: dict[str, Any]) -> None:
     write(folder, config, model.state_dict(), recorded)
 
 
+def clip_openai(folder: Path) -> None:
+    """Three heads and two, pictures that the patches do not fill, and the scalars of the released archives."""
+    weights = {"input_resolution": torch.tensor(50), "context_length": torch.tensor(9), "vocab_size": torch.tensor(70)}
+    _clip_openai(folder, {"image_size": 50, "layers": 3, "width": 192, "patch_size": 12}, weights)
+
+
+def clip_openai_resnet(folder: Path) -> None:
+    _clip_openai(folder, {"image_size": 96, "layers": [1, 1, 2, 1], "width": 14, "patch_size": None}, {})
+
+
+def _clip_openai(folder: Path, vision: dict[str, Any], beside: dict[str, Tensor]) -> None:
+    """open_clip's own reader of OpenAI's layout computes what is recorded, as it reads the sizes off the weights."""
+    text = {"context_length": 9, "vocab_size": 70, "width": 128, "heads": 2, "layers": 2}
+    made = create_clip({"embed_dim": 28, "vision_cfg": vision, "text_cfg": text})
+    model: Any = build_model_from_openai_state_dict(dict(made.state_dict()), cast_dtype=torch.float32).float()
+    for module in model.modules():  # what an untrained ResNet has noughts and ones of
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.normal_(module.running_mean)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
+            torch.nn.init.uniform_(module.weight, 0.5, 2.0)
+    blocks: list[Tensor] = []
+    for block in model.transformer.resblocks:
+        block.register_forward_hook(lambda _module, _inputs, output: blocks.append(output))
+    image, ids = torch.randn(3, 3, *[vision["image_size"]] * 2), torch.randint(1, 69, (4, 9))
+    ids[:, 6] = 69
+    logits, of_texts = model.get_logits(image, ids)
+    recorded = {
+        "in.image": image, "in.text": ids, "out.image_features": model.encode_image(image),
+        "out.text_features": model.encode_text(ids), "out.logits_per_image": logits, "out.logits_per_text": of_texts,
+        **{f"mid.text_block{number}": value[:, :6] for number, value in enumerate(blocks[:2])},
+    }  # fmt: skip
+    facts = {
+        "embed_dim": 28, "image_resolution": vision["image_size"], "vision_layers": vision["layers"],
+        "vision_width": vision["width"], "vision_patch_size": vision["patch_size"], "context_length": 9,
+        "vocab_size": 70, "transformer_width": 128, "transformer_heads": 2, "transformer_layers": 2,
+    }  # fmt: skip
+    write(folder, facts, model.state_dict() | beside, recorded)
+
+
 def imagebind(folder: Path) -> None:
     released = json.loads((GOLDEN / "imagebind" / "config.json").read_text()) | {
         "video_frames": 4, "kernel_size": [2, 28, 28], "out_embed_dim": 20, "vision_embed_dim": 48,
@@ -130,7 +171,7 @@ def imagebind(folder: Path) -> None:
 
 
 MAKERS = (
-    stylegan2, stylegan2_without_classes, nextgpt, clip, clip_resnet, imagebind,
+    stylegan2, stylegan2_without_classes, nextgpt, clip, clip_resnet, clip_openai, clip_openai_resnet, imagebind,
 )  # fmt: skip
 
 

@@ -166,6 +166,14 @@ def orig(folder: Path) -> None:
     nvlabs(folder, config, {"synthesis_kwargs": {"architecture": "orig", "conv_clamp": None}})
 
 
+def a_mapping_of_its_own(folder: Path) -> None:
+    """A mapping of other widths within, and of another learning rate."""
+    sizes = {"z_dim": 7, "w_dim": 9, "mapping_dim": 6, "num_mapping_layers": 3, "num_classes": 2, "embed_dim": 5}
+    mapping = {"num_layers": 3, "embed_features": 5, "layer_features": 6, "lr_multiplier": 0.5, "w_avg_beta": 0.9}
+    config = StyleGAN2Config((5, 4), **sizes, mapping_multiplier=0.5)  # type: ignore[arg-type]
+    nvlabs(folder, config, {"mapping_kwargs": mapping, "synthesis_kwargs": {}})
+
+
 def a_single_block(folder: Path) -> None:
     nvlabs(folder, StyleGAN2Config((5,), **SIZES, image_channels=2), {"synthesis_kwargs": {}})
 
@@ -228,7 +236,7 @@ def _in_rosinalitys_layout(state: Recorded, config: StyleGAN2Config) -> Recorded
     return made
 
 
-MAKERS = [skip_of_64_pixels, resnet, resnet_with_a_clamp, orig, a_single_block, rosinality]
+MAKERS = [skip_of_64_pixels, resnet, resnet_with_a_clamp, orig, a_mapping_of_its_own, a_single_block, rosinality]
 
 
 @pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__)
