@@ -66,7 +66,8 @@ def _sounds(recorded: dict[str, Tensor], config: AudioConfig) -> Iterator[Compar
     sound = Audio.from_numpy(recorded["in.wave_file"].numpy(), int(recorded["in.file_sr"]))
     clips = audio_input(sound, config)[None]
     yield "out.load_and_transform_audio", clips, recorded["out.load_and_transform_audio"], MEL
-    starts = clip_starts(sound.seconds, config.clip_seconds, config.num_clips)
+    resampled = -(-recorded["in.wave_file"].shape[1] * config.sample_rate // sound.rate)  # clips are cut after that
+    starts = clip_starts(resampled / config.sample_rate, config.clip_seconds, config.num_clips)
     expected = recorded["mid.audio_clip_timepoints_s"]
     yield "mid.audio_clip_timepoints_s", timepoints(starts, config.clip_seconds), expected, EXACT
 
