@@ -96,7 +96,7 @@ def chat(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say something and get a reply: studio chat "draw a red bell on a beach and play it" """
+    """Say something and get a reply: studio chat "draw a red bell above a blue boat and play it" """
     from studio.conversation.session import ChatSession, run_interactive
 
     options = ReplyOptions(

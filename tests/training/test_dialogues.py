@@ -138,6 +138,17 @@ def test_a_video_with_its_sound_is_a_video_directly_followed_by_a_sound() -> Non
     assert [part["type"] for part in reply] == ["text", "video", "audio"]
 
 
+def test_one_of_two_things_drawn_can_be_played() -> None:
+    played = Counter[tuple[int, bool]]()
+    for seed in range(80):
+        parts = {part["type"]: part[part["type"]].scene for part in _made(draw_dialogue(seed, task="draw_and_play"))}
+        shown = parts["image"].things
+        assert parts["audio"].thing.has_sound
+        assert parts["audio"].relation is None
+        played[len(shown), parts["audio"].thing.name in {thing.name for thing in shown}] += 1
+    assert min(played[1, True], played[2, True], played[2, False]) > 5
+
+
 def test_a_revision_changes_something_and_keeps_most() -> None:
     for seed in range(200):
         made = _made(draw_dialogue(seed, task="revise"))

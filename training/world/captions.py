@@ -204,9 +204,10 @@ def draw_words(scene: Scene, rng: random.Random, kind: Kind, named: frozenset[st
         return {"a": with_article(name), "sound": rng.choice(SOUND_PHRASES[name])}
     phrases = [_free_noun_phrase(thing, rng, named) for thing in scene.things]
     bare = _free_noun_phrase(scene.thing, rng, named - {"colour"})
+    places = BACKGROUND_PHRASES[scene.background]  # the first is the one that replies restate: twice as often
     slots = {
         "a": with_article(phrases[0]), "np": phrases[0], "bare": with_article(bare), "noun": bare,
-        "colour": scene.thing.colour, "bg": rng.choice(BACKGROUND_PHRASES[scene.background]),
+        "colour": scene.thing.colour, "bg": rng.choice((places[0], *places)),
     }  # fmt: skip
     if scene.relation is not None:
         slots |= {"b": with_article(phrases[1]), "noun": scene.things[0].name, "other": scene.things[1].name}

@@ -30,7 +30,7 @@ _TURNS: Mapping[str, tuple[Turn, float]] = {
     "play_seen": (making.play_seen, 8),
     "animate_seen": (making.animate_seen, 6),
     "animate_heard": (making.animate_heard, 5),
-    "draw_and_play": (making.draw_and_play, 3),
+    "draw_and_play": (making.draw_and_play, 6),
     "draw_and_animate": (making.draw_and_animate, 3),
     "animate_with_sound": (making.animate_with_sound, 3),
     "revise": (revise, 20),

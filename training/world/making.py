@@ -70,22 +70,30 @@ def animate_seen(talk: Talk) -> None:
 
 
 def draw_and_play(talk: Talk) -> None:
-    """Draw something and play its sound, or another's, in either order."""
-    scene, named = talk.draw("one", sounding=True), talk.named("one")
-    picture = talk.phrase(scene, "one", named)
+    """Draw something and play its sound, or another's, in either order; of two things the one that has a sound."""
+    kind = talk.picture_kind()
     shape = talk.rng.random()
+    scene, named = talk.draw(kind, sounding=True), talk.named(kind)
+    while shape < 0.5 and scene.things[-1].has_sound and kind == "two":
+        scene = talk.draw(kind, sounding=True)
+    picture = talk.phrase(scene, kind, named)
     if shape < 0.5:
         talk.user(talk.ask("draw_and_play", p=picture))
-        talk.make((scene, "one", named), (scene, "audio", _THING))
+        talk.make((scene, kind, named), (_alone(scene), "audio", _THING))
         return
-    heard = talk.draw("audio")
+    heard = _alone(scene) if talk.rng.random() < 0.4 else talk.draw("audio")
     sound = talk.phrase(heard, "audio", _THING)
     if shape < 0.75:
         talk.user(talk.ask("draw_and_play_other", p=picture, s=sound))
-        talk.make((scene, "one", named), (heard, "audio", _THING))
+        talk.make((scene, kind, named), (heard, "audio", _THING))
     else:
         talk.user(talk.ask("play_and_draw", p=picture, s=sound))
-        talk.make((heard, "audio", _THING), (scene, "one", named))
+        talk.make((heard, "audio", _THING), (scene, kind, named))
+
+
+def _alone(scene: Scene) -> Scene:
+    """The first thing of a scene without the other."""
+    return replace(scene, things=scene.things[:1], relation=None)
 
 
 def draw_and_animate(talk: Talk) -> None:

@@ -31,7 +31,7 @@ _WITHOUT_HINTS: Mapping[Kind, tuple[Partial, ...]] = {
     "one": ("turned",), "two": ("turned",), "video": ("still", "shuffled"), "audio": ("",),
 }  # fmt: skip
 _OFTEN_PARTIAL = 0.6
-_HARD_SOUNDS, _OFTEN_HARD = ("bell", "phone"), 0.15
+_HARD_SOUNDS, _OFTEN_HARD = ("bell", "phone"), 0.25
 _OFTEN_NAMED = {"thing": 1.0, "relation": 0.9, "motion": 0.9, "colour": 0.75, "background": 0.6, "size": 0.5}
 
 
