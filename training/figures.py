@@ -39,6 +39,7 @@ SHARES = (
     Share("image_to_video", "image -> video (thing, colour, asked motion)", 0.8, (VIDEOS,)),
     Share(CLIP_ROW, "image -> text, CLIP in the place of ImageBind", 0.9),
     Share("revise", "revise an earlier image: changed, the rest kept", 0.8, (PICTURES, PAIRS)),
+    Share("several", "several media in one reply, English and Chinese", 0.9, tuple(JUDGES)),
     Share("outside", "outside its world (photographs, speech, noise): says so", 0.9),
 )
 

@@ -85,6 +85,7 @@ DESCRIPTIONS = {
 COMPARED = ("text_to_image_one", "text_to_image_two", "text_to_audio", "text_to_video", *DESCRIPTIONS)
 DECODED = ("text_to_image_one", "text_to_image_two", "text_to_audio", "text_to_video")
 CLIP_ROW = "clip_image_to_text"
+SEVERAL = ("draw_and_play", "draw_and_animate", "animate_with_sound")
 NOTHING_MADE = ("small_talk", "facts", "ask_earlier", "ask_attribute", "refuse", "silent")
 
 
@@ -144,6 +145,12 @@ def revise(examinee: Examinee, index: int) -> Verdict:
         (old, new), before = (scene_of(made[0]) for made in expected_media(dialogue)[-2:]), answers[-2].media[0]
         scene = keep_free_choices(new, old, dialogue.asked[-2], read_medium(before))
     return grade_made(dialogue, answers, Request("revise"), scene=scene)
+
+
+def several(examinee: Examinee, index: int) -> Verdict:
+    """Ask for two media in one reply, each kind of request in turn, in both languages: all of them must be right."""
+    kind, number = SEVERAL[index % len(SEVERAL)], index // len(SEVERAL)
+    return make(Request(kind), "zh" if number % 2 else "en")(examinee, number)
 
 
 def _revises_a_picture(dialogue: Dialogue) -> bool:
@@ -218,6 +225,7 @@ ROWS: Mapping[str, Row] = {
     "image_to_video": Row("image -> video", make(REQUESTS["image_to_video"])),
     CLIP_ROW: Row("image -> text through CLIP", describe("describe_image", with_clip=True)),
     "revise": Row("revise an earlier image", revise),
+    "several": Row("several media in one reply", several),
     "outside": Row("outside its world", outside),
     "talk": Row("talk, nothing to make", talk),
     "in_chinese": Row("requests in Chinese", in_chinese),

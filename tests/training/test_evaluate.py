@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ from training.grading import (
     read_medium,
     text_is_right,
 )
-from training.rows import CLIP_ROW, COMPARED, DECODED, ROWS
+from training.rows import CLIP_ROW, COMPARED, DECODED, ROWS, SEVERAL
 from training.timing import SCRIPT, compare_flows, core_flops, measure_seconds
 from training.world.dialogues import LANGUAGES, TASKS, Dialogue, draw_dialogue
 from training.world.judge import SceneReading
@@ -142,6 +143,14 @@ def test_chinese_goes_through_the_compared_rows_in_turn() -> None:
         ROWS["in_chinese"].sample(examinee, index)
     assert {dialogue.language for dialogue in examinee.asked} == {"zh"}
     assert len({dialogue.task for dialogue in examinee.asked}) == len(COMPARED) - 1  # "draw" draws one thing or two
+
+
+def test_several_media_are_asked_for_in_every_way_and_language() -> None:
+    examinee = Perfect()
+    for index in range(2 * len(SEVERAL)):
+        assert ROWS["several"].sample(examinee, index).right
+    assert {(dialogue.task, dialogue.language) for dialogue in examinee.asked} == set(product(SEVERAL, ("en", "zh")))
+    assert all(len(expected_media(dialogue)[-1]) == 2 for dialogue in examinee.asked)
 
 
 def test_every_refusal_of_the_wordings_is_recognised_and_nothing_else_is() -> None:
