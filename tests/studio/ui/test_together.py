@@ -39,18 +39,19 @@ def test_a_sound_is_answered_with_a_picture_once_the_other_has_come_back_to_thei
 
     one.get_by_text("Options").first.click()
     one.get_by_role("slider", name="Of each kind").press("End")
+    settle(one)
     one.get_by_text("Set the steps").click()
     one.get_by_role("slider", name="Steps").press("End")
-    say(one, "animate a red bell moving left in a meadow")
-    one.locator(".studio-preview").first.wait_for()
-    one.reload()
-    one.locator(".studio-preview").first.wait_for()  # in the middle of the denoising, in a page that is new
-
+    settle(one)
     other.locator("[data-testid=stChatInput] input[type=file]").first.set_input_files(sound)
     other.get_by_text("heard.wav").first.wait_for()
+
+    say(one, "animate a red bell moving left in a meadow")
+    one.locator(".studio-preview").first.wait_for()
     say(other, "draw what you hear")
     other.get_by_text("Waiting for the model").wait_for()
-
+    one.reload()
+    one.locator(".studio-preview").first.wait_for()  # in the middle of the denoising, in a page that is new
     one.get_by_role("button", name="Stop", exact=True).click()
     one.get_by_text("Stopped.").wait_for()
     other.wait_for_function(LOADED)
