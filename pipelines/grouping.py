@@ -19,7 +19,7 @@ ASSIGN_EPSILON = 1.0  # added to a group's number of members before the mean is 
 class GroupProjection(nn.Module):
     """Gather tokens into groups, stage by stage; a stage without group tokens only lets them attend to each other.
 
-    `num_heads` is one number for all stages, or one for each.
+    `num_heads` is one number for all stages, or one for each; ValueError if it is for other stages than there are.
     """
 
     def __init__(
@@ -36,6 +36,8 @@ class GroupProjection(nn.Module):
         super().__init__()
         self.in_fc = nn.Linear(in_width, hidden)
         heads = [num_heads] * len(depths) if isinstance(num_heads, int) else num_heads
+        if len(heads) != len(depths):
+            raise ValueError(f"There are {len(depths)} stages of groups; num_heads says {len(heads)}.")
         stages = []
         for stage, (depth, num_tokens, own) in enumerate(zip(depths, num_group_tokens, heads, strict=True)):
             before = num_group_tokens[stage - 1] if stage else 0

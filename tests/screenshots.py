@@ -61,12 +61,27 @@ def choose(page: Any, name: str, value: str) -> None:
     settle(page)
 
 
-def say(page: Any, text: str) -> None:
-    """Ask in the chat, and wait for what comes of it."""
-    count = page.get_by_role("button", name="Show me how").count()
+def take_long(page: Any) -> None:
+    """Set the chat's options to as many media and steps as they go, so that there is time to look at what is made."""
+    page.get_by_text("Options").first.click()
+    page.get_by_role("slider", name="Of each kind").press("End")
+    settle(page)  # or the next click meets a page that is being drawn anew
+    page.get_by_text("Set the steps").click()
+    page.get_by_role("slider", name="Steps").press("End")
+    settle(page)
+
+
+def send(page: Any, text: str) -> None:
+    """Type something in the chat and send it."""
     box = page.get_by_test_id("stChatInputTextArea")
     box.fill(text)
     box.press("Enter")
+
+
+def say(page: Any, text: str) -> None:
+    """Ask in the chat, and wait for what comes of it."""
+    count = page.get_by_role("button", name="Show me how").count()
+    send(page, text)
     page.get_by_role("button", name="Show me how").nth(count).wait_for(timeout=PATIENCE_MS)
     settle(page)
 

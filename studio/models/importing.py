@@ -45,12 +45,16 @@ def import_nextgpt(
         BaseRows | None, typer.Option(help="Whose word embeddings count where the checkpoint's differ from the base's.")
     ] = None,
     lora_alpha: Annotated[int, typer.Option(min=1, help="The strength of an adapter that brings no config.")] = 32,
-    group_heads: Annotated[int, typer.Option(min=1, help="Attention heads of a grouping input projection.")] = 8,
+    group_heads: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="Attention heads of a grouping input projection, or of each stage. [8]"),
+    ] = None,
     check: Annotated[bool, typer.Option(help="Load each encoder and decoder once, and check that it fits.")] = True,
 ) -> None:
     """Import a NExT-GPT checkpoint: studio import nextgpt pytorch_model.pt --base vicuna-7b --encoder imagebind -o nextgpt."""
     from encoders.modality import Modality
     from pipelines.pretrained.nextgpt import NextGPTImport
+    from pipelines.pretrained.nextgpt_keys import GROUP_HEADS
 
     if encoder is None:
         raise StudioError(
@@ -59,6 +63,7 @@ def import_nextgpt(
         )
     given: Mapping[Modality, str | None] = {Modality.IMAGE: image, Modality.AUDIO: audio, Modality.VIDEO: video}
     counts = {Modality.IMAGE: signals_image, Modality.AUDIO: signals_audio, Modality.VIDEO: signals_video}
+    heads = tuple(group_heads or (GROUP_HEADS,))
     options = NextGPTImport(
         sources=tuple(files),
         base=base,
@@ -68,7 +73,7 @@ def import_nextgpt(
         counts=counts,
         base_rows=None if base_rows is None else base_rows.value,
         lora_alpha=lora_alpha,
-        group_heads=group_heads,
+        group_heads=heads[0] if len(heads) == 1 else heads,
         checks_parts=check,
     )
     terminal = Terminal()

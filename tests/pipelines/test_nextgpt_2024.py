@@ -55,14 +55,14 @@ def input_tensors(kind: str) -> dict[str, Tensor]:
     return {name: value.detach() for name, value in module.state_dict().items()}
 
 
-def options(home: Path, output: Path, *sources: Path) -> NextGPTImport:
+def options(home: Path, output: Path, *sources: Path, group_heads: int | tuple[int, ...] = 2) -> NextGPTImport:
     return NextGPTImport(
         sources,
         base=str(home / "core"),
         output=output,
         encoder=str(home / "imagebind"),
         decoders={AUDIO: str(home / "audio")},
-        group_heads=2,
+        group_heads=group_heads,
     )
 
 
@@ -111,6 +111,18 @@ def test_every_kind_of_input_projection_is_known_by_its_tensors(home: Path, tmp_
     with torch.no_grad():
         made = reference(pipe.encoders[Modality.IMAGE].encode([picture]).tokens)[0]
     torch.testing.assert_close(pipe.embed_media(picture), made)
+
+
+def test_a_grouping_of_other_heads_in_each_stage_is_made_and_read_again(home: Path, tmp_path: Path) -> None:
+    outputs = published.projections(WIDTH, SIZES, legacy=False)
+    folder = published.october_folder(tmp_path / "trained", core(), input_tensors("group"), outputs)
+    list(import_nextgpt(options(home, tmp_path / "nextgpt", folder, group_heads=(1, 2, 4))))
+    config = read_config(tmp_path / "nextgpt").encoders["imagebind"].projections[Modality.IMAGE]
+    stages = InputProjection(config).layer.layers
+    assert [stage.blocks[0].attn.num_heads for stage in stages] == [1, 2, 4]
+    with pytest.raises(ValueError, match=r"There are 3 stages of groups; num_heads says 2\."):
+        list(import_nextgpt(options(home, tmp_path / "wrong", folder, group_heads=(1, 2))))
+    assert not (tmp_path / "wrong").exists()
 
 
 def test_prompts_are_written_as_the_2024_code_writes_them(home: Path, tmp_path: Path) -> None:

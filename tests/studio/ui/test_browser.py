@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from screenshots import PATIENCE_MS, settle
+from screenshots import PATIENCE_MS, send, settle, take_long
 from serving import serving
 
 from studio.models.loaded import loaded_models
@@ -26,15 +26,9 @@ def _open(browser: Any, address: str, width: int = 1280) -> Any:
     return page
 
 
-def _say(page: Any, text: str) -> None:
-    box = page.get_by_test_id("stChatInputTextArea")
-    box.fill(text)
-    box.press("Enter")
-
-
 def test_a_request_is_answered_with_a_picture_that_survives_a_refresh(browser: Any, address: str) -> None:
     page = _open(browser, address)
-    _say(page, "draw a big red bell in a meadow")
+    send(page, "draw a big red bell in a meadow")
     page.get_by_test_id("stDownloadButton").first.wait_for(timeout=ANSWER_MS)
     page.wait_for_function("document.querySelector('[data-testid=stImage] img')?.naturalWidth > 0", timeout=60_000)
     assert "/studio/media/" in page.locator("[data-testid=stImage] img").first.get_attribute("src")
@@ -70,13 +64,8 @@ def test_a_table_is_cards_on_a_phone_and_a_table_to_who_listens(browser: Any, ad
 
 def test_a_reply_can_be_stopped(browser: Any, address: str) -> None:
     page = _open(browser, address)
-    page.get_by_text("Options").first.click()
-    page.get_by_role("slider", name="Of each kind").press("End")
-    settle(page)
-    page.get_by_text("Set the steps").click()
-    page.get_by_role("slider", name="Steps").press("End")
-    settle(page)
-    _say(page, "animate a red bell moving left in a meadow")
+    take_long(page)
+    send(page, "animate a red bell moving left in a meadow")
     page.get_by_role("button", name="Stop", exact=True).click(timeout=60_000)
     page.get_by_text("Stopped.").wait_for(timeout=ANSWER_MS)
     page.close()

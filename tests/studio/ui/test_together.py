@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import soundfile
-from screenshots import PATIENCE_MS, settle
+from screenshots import PATIENCE_MS, send, settle, take_long
 
 from training.world.scene import Scene, Thing
 from training.world.sounds import SAMPLE_RATE, render_audio
@@ -24,12 +24,6 @@ def visitor(browser: Any, address: str) -> Any:
     return page
 
 
-def say(page: Any, text: str) -> None:
-    box = page.get_by_test_id("stChatInputTextArea")
-    box.fill(text)
-    box.press("Enter")
-
-
 def test_a_sound_is_answered_with_a_picture_once_the_other_has_come_back_to_their_reply_and_stopped_it(
     browser: Any, address: str, tmp_path: Path
 ) -> None:
@@ -37,18 +31,13 @@ def test_a_sound_is_answered_with_a_picture_once_the_other_has_come_back_to_thei
     soundfile.write(sound, SOUND, SAMPLE_RATE)
     one, other = visitor(browser, address), visitor(browser, address)
 
-    one.get_by_text("Options").first.click()
-    one.get_by_role("slider", name="Of each kind").press("End")
-    settle(one)
-    one.get_by_text("Set the steps").click()
-    one.get_by_role("slider", name="Steps").press("End")
-    settle(one)
+    take_long(one)
     other.locator("[data-testid=stChatInput] input[type=file]").first.set_input_files(sound)
     other.get_by_text("heard.wav").first.wait_for()
 
-    say(one, "animate a red bell moving left in a meadow")
+    send(one, "animate a red bell moving left in a meadow")
     one.locator(".studio-preview").first.wait_for()
-    say(other, "draw what you hear")
+    send(other, "draw what you hear")
     other.get_by_text("Waiting for the model").wait_for()
     one.reload()
     one.locator(".studio-preview").first.wait_for()  # in the middle of the denoising, in a page that is new
