@@ -1,15 +1,22 @@
 """The studio's pages as tests open them, and the words in their source and on them."""
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
+from pipelines.presets import PRESETS
+from studio.models.preset_state import figures_of
+from studio.models.presets import HONEST_LABEL
+from studio.ui.preset_words import to_do_message
+
 ROOT = Path(__file__).resolve().parents[1]
 MARKS = ("_", "N_")
 LATIN = re.compile(r"[A-Za-z]{3,}")
+PROSE = re.compile(r"(?<![\w./-])[a-z]{2,}(?![\w./-])")  # a word, where names are written large or with signs
 SHOWN: dict[str, str] = {
     "library": "show_library",
     "models": "show_models",
@@ -37,6 +44,16 @@ def marked_messages() -> set[str]:
     return {text for path in (ROOT / "studio" / "ui").rglob("*.py") for text in _marked(ast.parse(path.read_text()))}
 
 
+def preset_messages() -> set[str]:
+    """Return what presets, their parts and their figures say of themselves in words, which the pages translate."""
+    said = {HONEST_LABEL}
+    for preset in PRESETS.values():
+        said |= {preset.title, preset.summary, preset.licence, to_do_message(preset)}
+        said |= {text for part in preset.parts for text in (part.title, part.licence)}
+        said |= {figure.title for figure in figures_of(preset)}
+    return {text for text in said if PROSE.search(text)}
+
+
 def _marked(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MARKS:
@@ -47,6 +64,20 @@ def _marked(tree: ast.AST) -> Iterator[str]:
 
 def html_of(page: AppTest) -> str:
     return "\n".join(element.proto.body for element in page.get("html"))
+
+
+def chart_words(page: AppTest) -> set[str]:
+    """Return what the axes and the legends of a page's charts are called, which is said where a chart is pointed at, too."""
+    charts = [*page.get("arrow_vega_lite_chart"), *page.get("vega_lite_chart")]
+    return {word for chart in charts for word in _named_in(json.loads(chart.proto.spec))}
+
+
+def _named_in(spec: object) -> Iterator[str]:
+    """Yield every title and field of a chart's description that is text."""
+    for name, value in spec.items() if isinstance(spec, dict) else enumerate(spec) if isinstance(spec, list) else ():
+        if name in ("title", "field") and isinstance(value, str):
+            yield value
+        yield from _named_in(value)
 
 
 def latin_words(page: AppTest, *, allowed: set[str]) -> set[str]:

@@ -4,17 +4,19 @@ import base64
 import html
 import io
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from studio.conversation.history import History, Message
 from studio.media_store import MediaStore
+from studio.notices import Notice
 from studio.plain_text import printable
 
 MIME: Mapping[str, str] = {"image": "image/png", "audio": "audio/wav", "video": "video/mp4"}
 POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"  # a page that runs nothing
 PAGE = """<!doctype html>
-<html><head><meta charset="utf-8"><title>{title}</title>
+<html lang="{language}"><head><meta charset="utf-8"><title>{title}</title>
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <style>
 body {{ font: 16px/1.55 system-ui, sans-serif; max-width: 44rem; margin: 2rem auto; padding: 0 1rem; }}
@@ -33,30 +35,45 @@ small {{ opacity: 0.65; }}
 """
 
 
-def to_html(history: History, media: MediaStore, conversation: str) -> bytes:
+@dataclass(frozen=True)
+class Wording:
+    """What a kept conversation says that nobody in it said: in English, unless its reader has another language."""
+
+    language: str = "en"
+    roles: Mapping[str, str] = field(default_factory=lambda: {"user": "You", "assistant": "Studio"})
+    things: Mapping[str, str] = field(default_factory=lambda: {"image": "Image", "audio": "Sound", "video": "Video"})
+    notice: Callable[[Notice], str] = str
+
+
+ENGLISH = Wording()
+
+
+def to_html(history: History, media: MediaStore, conversation: str, wording: Wording = ENGLISH) -> bytes:
     """Return a conversation as one page that needs nothing else and runs nothing."""
     title = html.escape(printable(history.get(conversation).title))
-    said = (_section(media, message) for message in history.messages(conversation))
-    return PAGE.format(title=title, policy=html.escape(POLICY), body="\n".join(said)).encode()
+    said = (_section(media, message, wording) for message in history.messages(conversation))
+    language = html.escape(wording.language)
+    return PAGE.format(title=title, policy=html.escape(POLICY), body="\n".join(said), language=language).encode()
 
 
-def to_markdown(history: History, media: MediaStore, conversation: str) -> bytes:
+def to_markdown(history: History, media: MediaStore, conversation: str, wording: Wording = ENGLISH) -> bytes:
     """Return a conversation as a ZIP archive: conversation.md, and its media in the order in which they came."""
     archive = io.BytesIO()
     number = 0
     lines = [f"# {_plain(history.get(conversation).title)}", ""]
     with zipfile.ZipFile(archive, "w") as packed:
         for message in history.messages(conversation):
-            lines += [f"**{message.role}**", ""]
+            lines += [f"**{wording.roles[message.role]}**", ""]
             for part in _told(message):
                 if "media" in part:
                     number += 1
                     path = media.path(part["media"])
                     name = f"{number:02d}-{part['type']}{path.suffix}"
                     packed.write(path, name)
-                    lines += [f"![{part['type']}]({name})" if part["type"] == "image" else f"[{name}]({name})", ""]
+                    thing = wording.things[part["type"]]
+                    lines += [f"![{thing}]({name})" if part["type"] == "image" else f"[{thing}: {name}]({name})", ""]
                 else:
-                    lines += [_plain(part["text"]), ""]
+                    lines += [_plain(_words(part, wording)), ""]
         packed.writestr("conversation.md", "\n".join(lines))
     return archive.getvalue()
 
@@ -66,24 +83,29 @@ def _told(message: Message) -> Iterator[Mapping[str, Any]]:
     return (part for part in message.content if part["type"] not in ("tokens", "upload"))
 
 
-def _section(media: MediaStore, message: Message) -> str:
-    parts = "".join(_part(media, part) for part in _told(message))
-    return f'<section class="{message.role}">{parts}</section>'
+def _words(part: Mapping[str, Any], wording: Wording) -> str:
+    return wording.notice(Notice.from_dict(part)) if part["type"] == "notice" else str(part["text"])
 
 
-def _part(media: MediaStore, part: Mapping[str, Any]) -> str:
+def _section(media: MediaStore, message: Message, wording: Wording) -> str:
+    parts = "".join(_part(media, part, wording) for part in _told(message))
+    return f'<section class="{message.role}" aria-label="{html.escape(wording.roles[message.role])}">{parts}</section>'
+
+
+def _part(media: MediaStore, part: Mapping[str, Any], wording: Wording) -> str:
     if "media" not in part:
-        words = html.escape(printable(part["text"].strip()))
+        words = html.escape(printable(_words(part, wording).strip()))
         return f"<small>{words}</small>" if part["type"] == "notice" else f"<div>{words}</div>"
     content = base64.b64encode(media.path(part["media"]).read_bytes()).decode()
     source = f"data:{MIME[part['type']]};base64,{content}"
+    thing = html.escape(wording.things[part["type"]])
     match part["type"]:
         case "image":
-            return f'<img alt="" src="{source}">'
+            return f'<img alt="{thing}" src="{source}">'
         case "audio":
-            return f'<audio controls src="{source}"></audio>'
+            return f'<audio controls aria-label="{thing}" src="{source}"></audio>'
         case _:
-            return f'<video controls loop src="{source}"></video>'
+            return f'<video controls loop aria-label="{thing}" src="{source}"></video>'
 
 
 def _plain(text: str) -> str:

@@ -171,9 +171,9 @@ def _show_empty_state(studio: PageStudio, conversation: ConversationRecord | Non
         f'<div class="studio-hero">{MARK}<h1>{_("What shall we make?")}</h1>'
         f"<p>{_('Write, or attach a picture, a sound or a video. The answer may be any of them too.')}</p></div>"
     )
-    columns = st.columns(2, gap="small")
+    rows = [st.columns(2, gap="small") for _row in EXAMPLES[::2]]  # a row at a time, as they are read and as Tab goes
     for number, (icon, text) in enumerate(EXAMPLES):
-        with columns[number % 2]:
+        with rows[number // 2][number % 2]:
             if st.button(_(text), key=f"example-{number}", icon=icon, width="stretch"):
                 _ask(studio, conversation, _(text), [], options)
     if chosen_preset() == DEFAULT_PRESET:

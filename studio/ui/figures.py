@@ -30,6 +30,7 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
 }
 SHARES = ("thing", "colour", "background", "every", "new_combinations")
 SAMPLES = (20, 50, 100, 200, 500)
+REAL, DIFFUSION = "real renders", " (diffusion)"  # in the names of a report's rows
 
 
 def show_figures(studio: PageStudio, models: Sequence[str]) -> None:
@@ -65,23 +66,25 @@ def show_figures(studio: PageStudio, models: Sequence[str]) -> None:
 
 def _show_report(report: Mapping[str, Any]) -> None:
     rows: list[Mapping[str, Any]] = report["rows"]
-    shares: dict[str, list[object]] = {"family": [], "share": [], "read": []}
+    # A chart's own words, in its legend and where it is pointed at, are the names of its columns.
+    family, share, read, distance = _("Family"), _("Percent"), _("What is right"), _("Distance")
+    shares: dict[str, list[object]] = {family: [], share: [], read: []}
     for row in rows:
         for name in SHARES:
             if row[name] is not None:
-                shares["family"].append(_named(row["name"]))
-                shares["share"].append(100 * row[name])
-                shares["read"].append(_(COLUMNS[name][0]))
+                shares[family].append(_named(row["name"]))
+                shares[share].append(100 * row[name])
+                shares[read].append(_(COLUMNS[name][0]))
     left, right = st.columns(2)
     with left:
         show_text(_("Right, in percent"), kind="note")
         st.bar_chart(
-            shares, x="family", y="share", color="read", stack=False, x_label="", y_label="", height=300,
+            shares, x=family, y=share, color=read, stack=False, x_label="", y_label="", height=300,
         )  # fmt: skip
     with right:
         show_text(_("Fréchet distance from real pictures: less is nearer"), kind="note")
-        distances = {"family": [_named(row["name"]) for row in rows], "distance": [row["frechet"] for row in rows]}
-        st.bar_chart(distances, x="family", y="distance", x_label="", y_label="", height=300)
+        distances = {family: [_named(row["name"]) for row in rows], distance: [row["frechet"] for row in rows]}
+        st.bar_chart(distances, x=family, y=distance, x_label="", y_label="", height=300)
     heads = ("", *(html.escape(_(head)) for head, _format in COLUMNS.values()))
     st.html(table(heads, [_cells(row) for row in rows]))
     written = time.strftime("%Y-%m-%d %H:%M", time.localtime(report["written"]))
@@ -96,4 +99,8 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _named(name: str) -> str:
-    return _("Real pictures") if name == "real renders" else name
+    """Return what a family is called: by the name of its folder, and by its kind where that is no name."""
+    if name == REAL:
+        return _("Real pictures")
+    preset = name.removesuffix(DIFFUSION)
+    return name if preset == name else _("{preset} (diffusion)").format(preset=preset)

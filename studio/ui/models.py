@@ -25,6 +25,7 @@ from studio.ui.frame import (
 )
 from studio.ui.importing import show_import
 from studio.ui.memory import show_memory, size_of
+from studio.ui.preset_words import to_do_of, wanted_of
 from studio.ui.words import N_, _
 
 ROLES = {
@@ -96,11 +97,11 @@ def _parts(name: str) -> list[PartState]:
 def _show_summary(preset: Preset, parts: list[PartState]) -> None:
     missing = [part for part in parts if not part.is_here]
     st.html(
-        f'<div class="studio-title" translate="no"><h2>{html.escape(preset.title)}</h2><p>{html.escape(preset.summary)}</p></div>'
+        f'<div class="studio-title"><h2>{html.escape(_(preset.title))}</h2><p>{html.escape(_(preset.summary))}</p></div>'
     )
     num_parameters = sum(part.num_parameters for part in parts)
     chips = [
-        _("Licence: {licence}").format(licence=preset.licence),
+        _("Licence: {licence}").format(licence=_(preset.licence)),
         _(USES[preset.commercial_use]),
         _("{millions:,.0f} million parameters").format(millions=num_parameters / 1e6),
         _("Memory: {memory}").format(memory=ABOUT + size_of(memory_of(preset))),
@@ -119,7 +120,7 @@ def _show_summary(preset: Preset, parts: list[PartState]) -> None:
             icon=":material/download:",
         )
     if preset.to_do:
-        show_text(preset.to_do, kind="note")
+        show_text(to_do_of(preset), kind="note")
     is_chosen = chosen_preset() == preset.name
     if st.button(
         _("Talk with it"), key="talk", type="primary", icon=":material/chat_bubble:",
@@ -132,11 +133,11 @@ def _show_summary(preset: Preset, parts: list[PartState]) -> None:
 def _show_parts(parts: list[PartState]) -> None:
     rows = [
         (
-            html.escape(part.title),
+            html.escape(_(part.title)),
             _(ROLES[part.role]),
             f"{part.num_parameters / 1e6:,.1f} M",
             size_of(part.num_bytes),
-            html.escape(part.licence),
+            html.escape(_(part.licence)),
             _("here") if part.is_here else f"{part.num_here}/{part.num_files}",
         )
         for part in parts
@@ -152,7 +153,7 @@ def _show_figures(figures: list[CardFigure]) -> None:
         kind="note",
     )
     rows = [
-        (html.escape(one.title), _bar(one), f"{one.share:.1%}", html.escape(one.wanted), str(one.samples))
+        (html.escape(_(one.title)), _bar(one), f"{one.share:.1%}", html.escape(wanted_of(one)), str(one.samples))
         for one in figures
     ]
     st.html(table((_("Asked"), "", _("Right"), _("Wanted"), _("Samples")), rows))

@@ -6,6 +6,7 @@ import time
 import streamlit as st
 
 from studio.models.runs import Run, RunLog, Runs
+from studio.ui.curves import curve_name
 from studio.ui.faults import shown
 from studio.ui.frame import label, show_text, show_title
 from studio.ui.models import table
@@ -43,15 +44,18 @@ def _show_curves(compared: list[Run], logs: dict[str, RunLog]) -> None:
         show_text(_("None of these has written down a loss yet."), kind="note")
         return
     curve = str(
-        st.pills(_("Curves"), names, default=names[0], required=True, label_visibility="collapsed", key="curve")
-    )
-    points: dict[str, list[object]] = {"step": [], "value": [], "training": []}
+        st.pills(_("Curves"), names, default=names[0], required=True, label_visibility="collapsed", key="curve",
+            format_func=lambda name: label(curve_name(name)),
+        )
+    )  # fmt: skip
+    step, value, training = _("Step"), curve_name(curve), _("Training")
+    points: dict[str, list[object]] = {step: [], value: [], training: []}
     for run in compared:
         rows = [row for row in thin(logs[run.id].rows) if curve in row]
-        points["step"] += [row["step"] for row in rows]
-        points["value"] += smooth([row[curve] for row in rows])
-        points["training"] += [_name(run)] * len(rows)
-    st.line_chart(points, x="step", y="value", color="training", x_label=_("Steps"), y_label=curve, height=320)
+        points[step] += [row["step"] for row in rows]
+        points[value] += smooth([row[curve] for row in rows])
+        points[training] += [_name(run)] * len(rows)
+    st.line_chart(points, x=step, y=value, color=training, x_label=_("Steps"), y_label=value, height=320)
 
 
 def _show_options(runs: Runs, compared: list[Run], logs: dict[str, RunLog]) -> None:
@@ -63,7 +67,7 @@ def _show_options(runs: Runs, compared: list[Run], logs: dict[str, RunLog]) -> N
     for name in dict.fromkeys(name for run in compared for name in run.options):
         rows.append((f"--{name}", [_said(run, name) for run in compared]))
     for name in dict.fromkeys(name for log in logs.values() for name in curve_names(log)):
-        rows.append((name, [_last(logs[run.id], name) for run in compared]))
+        rows.append((curve_name(name), [_last(logs[run.id], name) for run in compared]))
     heads = ("", *(html.escape(_started(run)) for run in compared))
     cells = [
         (html.escape(name), *(_cell(value, is_alike=len(set(values)) == 1) for value in values))

@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -9,6 +10,7 @@ import streamlit as st
 from studio.errors import StudioError
 from studio.models.runs import Preparing, Run, RunLog, Runs, RunState
 from studio.models.training_plan import STAGES
+from studio.ui.curves import curve_name
 from studio.ui.faults import shown, told
 from studio.ui.frame import go_to_page, label, page_studio, show_text, show_title
 from studio.ui.models import table
@@ -43,6 +45,7 @@ OTHER_PREPARED = N_("the frozen parts are read")
 POLL_SECONDS = 1.0
 MAX_POINTS = 400
 MAX_EXAMPLES = 8
+MAX_PROMPT = 200  # characters of what was asked, the last ones
 MAX_SAID = 2000  # characters of what a command printed last
 SMOOTH = 0.9
 
@@ -85,8 +88,9 @@ def _show(runs: Runs, run: Run, state: RunState) -> None:
         _show_losses(log)
     if log.preview:
         _show_examples(log.preview)
+        _show_signals(log.preview)
     for sheet in runs.pictures(run)[:1]:
-        st.image(sheet.read_bytes(), caption=label(sheet.stem))
+        st.image(sheet.read_bytes(), caption=_("Samples after step {step}").format(step=_step_of(sheet)))
 
 
 def _show_progress(runs: Runs, run: Run, log: RunLog, state: RunState) -> None:
@@ -144,15 +148,18 @@ def _show_actions(runs: Runs, run: Run, state: RunState) -> None:
 def _show_losses(log: RunLog) -> None:
     names = curve_names(log)
     chosen = st.pills(
-        _("Curves"), names, selection_mode="multi", default=names[:1], label_visibility="collapsed", key="curves"
-    )
+        _("Curves"), names, selection_mode="multi", default=names[:1], label_visibility="collapsed", key="curves",
+        format_func=lambda name: label(curve_name(name)),
+    )  # fmt: skip
     rows = thin(log.rows)
     if chosen:
-        curves = {"step": [row["step"] for row in rows]} | {
-            n: smooth([row.get(n, 0.0) for row in rows]) for n in chosen
+        # A chart's own words are the names of its columns.
+        step, named = _("Step"), {name: curve_name(name) for name in chosen}
+        curves = {step: [row["step"] for row in rows]} | {
+            named[name]: smooth([row.get(name, 0.0) for row in rows]) for name in chosen
         }
-        st.line_chart(curves, x="step", y=list(chosen), x_label=_("Steps"), y_label="", height=280)
-    show_text(" · ".join(f"{name} {log.rows[-1][name]:.4g}" for name in names), kind="note")
+        st.line_chart(curves, x=step, y=list(named.values()), x_label=_("Steps"), y_label="", height=280)
+    show_text(" · ".join(f"{curve_name(name)} {log.rows[-1][name]:.4g}" for name in names), kind="note")
 
 
 def curve_names(log: RunLog) -> list[str]:
@@ -179,9 +186,37 @@ def _show_examples(preview: Sequence[Mapping[str, Any]]) -> None:
         return
     heads = (_("Asked"), _("Wanted"), _("It says"))
     rows = [
-        tuple(html.escape(str(row.get(name, ""))[-200:]) for name in ("prompt", "wanted", "text")) for row in spoken
+        tuple(html.escape(str(row.get(name, ""))[-MAX_PROMPT:]) for name in ("prompt", "wanted", "text"))
+        for row in spoken
     ]
     st.html(table(heads, rows))
+
+
+def _show_signals(preview: Sequence[Mapping[str, Any]]) -> None:
+    """Show of held-out requests whether their signal fires by now, and how near it is to what its decoder wants."""
+    asked = [row for row in preview if "fires" in row]
+    if not asked:
+        return
+    share = sum(bool(row["fires"]) for row in asked) / len(asked)
+    words = _(
+        "Signals on requests that it never saw: {share:.0%} fire; nearness is 1 where the decoder gets what it wants."
+    )
+    show_text(words.format(share=share), kind="note")
+    rows = [
+        (
+            html.escape(str(row["prompt"])[-MAX_PROMPT:]),
+            _(KIND_NAMES[row["asks_for"]]) if row["asks_for"] in KIND_NAMES else html.escape(str(row["asks_for"])),
+            _("yes") if row["fires"] else _("no"),
+            f"{row['cosine']:.2f}",
+        )
+        for row in asked[:MAX_EXAMPLES]
+    ]
+    st.html(table((_("Asked"), _("Signal"), _("Fires"), _("Nearness")), rows))
+
+
+def _step_of(sheet: Path) -> int:
+    """Return the step that a sheet of samples was drawn after, by its name."""
+    return int(sheet.stem.rpartition("-")[2])
 
 
 def _go_on(runs: Runs, run_id: str) -> None:

@@ -8,19 +8,22 @@ import streamlit as st
 
 from studio.conversation.ask import MAX_CHARACTERS
 from studio.conversation.branching import branch, words_of
-from studio.conversation.history import ConversationRecord, Message
+from studio.conversation.history import ConversationRecord, History, Message
 from studio.conversation.how import How, how_it_came
-from studio.conversation.transcript import to_html, to_markdown
+from studio.conversation.transcript import Wording, to_html, to_markdown
 from studio.errors import StudioError
 from studio.jobs.queue import Job
+from studio.media_store import MediaStore
 from studio.options import ReplyOptions, draw_seed
 from studio.ui.faults import told
 from studio.ui.frame import PageStudio, show_text
 from studio.ui.messages import THINGS
 from studio.ui.models import table
-from studio.ui.words import _
+from studio.ui.notices import in_language
+from studio.ui.words import _, language, speaking
 
 GoTo = Callable[[str], None]
+Writer = Callable[[History, MediaStore, str, Wording], bytes]
 
 
 def show_turn_actions(
@@ -63,16 +66,28 @@ def show_turn_actions(
 
 def show_keeping(studio: PageStudio, conversation: ConversationRecord) -> None:
     """Offer the conversation as a file."""
+    spoken = language()
+
+    def kept(write: Writer) -> bytes:
+        with speaking(spoken):  # the file is made when the page that offers it has ended
+            return write(studio.history, studio.media, conversation.id, _wording(spoken))
+
     with st.popover(_("Keep this conversation"), icon=":material/save:", type="tertiary"):
         show_text(_("Everything that was said and shown, in a file of your own."), kind="note")
         st.download_button(
-            _("As a web page"), lambda: to_html(studio.history, studio.media, conversation.id),
+            _("As a web page"), lambda: kept(to_html),
             file_name="conversation.html", mime="text/html", key="keep-html", on_click="ignore",
         )  # fmt: skip
         st.download_button(
-            _("As Markdown with its media (ZIP)"), lambda: to_markdown(studio.history, studio.media, conversation.id),
+            _("As Markdown with its media (ZIP)"), lambda: kept(to_markdown),
             file_name="conversation.zip", mime="application/zip", key="keep-markdown", on_click="ignore",
         )  # fmt: skip
+
+
+def _wording(spoken: str) -> Wording:
+    """Return in the reader's language what a kept conversation says that nobody in it said."""
+    roles = {"user": _("You"), "assistant": _("Studio")}
+    return Wording(spoken, roles, {kind: _(thing) for kind, thing in THINGS.items()}, in_language)
 
 
 def _show_how(how: How) -> None:

@@ -1,6 +1,9 @@
 """The pages' words in the reader's language: English as it is written, others from the catalogues in `locale/`."""
 
 import gettext
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
@@ -11,9 +14,22 @@ from studio.ui.catalogue import translations
 LOCALES = Path(__file__).with_name("locale")
 
 
+_spoken: ContextVar[str | None] = ContextVar("spoken", default=None)
+
+
 def language() -> str:
     """Return the language that the browser asks for, as "zh-CN"; English where it says nothing."""
-    return st.context.locale or "en"
+    return _spoken.get() or st.context.locale or "en"
+
+
+@contextmanager
+def speaking(name: str) -> Iterator[None]:
+    """Say all in a language that was asked for before: where a page no longer runs, no browser is there to be asked."""
+    token = _spoken.set(name)
+    try:
+        yield
+    finally:
+        _spoken.reset(token)
 
 
 def _(message: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, create_engine, insert, select
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.schema import CreateTable
 
@@ -14,6 +14,7 @@ from studio import migrations, schema
 from studio.conversation.history import History
 from studio.errors import StudioError
 from studio.jobs.queue import JobQueue
+from studio.library.library import Library
 from studio.media_store import MediaStore
 from studio.store import FILE_NAME, REVISION, Store
 
@@ -62,6 +63,18 @@ OLD_ROWS = (
     "INSERT INTO jobs VALUES (4, 'j', 'chat', '{}', 'done', 1, 0, NULL, NULL, '{\"total\": 2}', NULL, 1.0, 2.0)",
     "INSERT INTO events VALUES (9, 'j', 'text', '{}', 1.0)",
     "INSERT INTO previews VALUES ('j', 0, x'89')",
+)
+
+
+# Rows that every revision takes.
+FIRST_ROWS = (
+    ("conversations", "id, title, preset, created, updated", "'c', 'A bell', 'tiny', 1.5, 2.5"),
+    ("media", "id, modality, content_hash, suffix, num_bytes, created", "'ab', 'image', 'h', '.png', 12, 3.0"),
+    (
+        "jobs",
+        "position, id, kind, payload, state, result, created",
+        "4, 'j', 'chat', '{}', 'done', '{\"total\": 2}', 1.0",
+    ),
 )
 
 
@@ -135,6 +148,48 @@ def test_a_file_made_before_alembic_opens_and_keeps_every_row(
     JobQueue(store).submit("chat", {})
     History(store).delete("c")
     assert store.rows("SELECT * FROM messages") == []
+
+
+@pytest.mark.parametrize("revision", [migrations.FIRST, "0002", "0003", "0004", "0005"])
+def test_a_file_of_an_earlier_revision_is_brought_up_and_its_newest_columns_are_read_and_written(
+    tmp_path: Path, revision: str
+) -> None:
+    """The file is made by the migrations themselves, as far as they went then, and filled by statements of the first."""
+    early = tmp_path / "early"
+    early.mkdir()
+    for script in migrations.VERSIONS.glob("v*.py"):
+        if script.name[1:5] <= revision:
+            (early / script.name).write_text(script.read_text())
+    engine = create_engine(f"sqlite:///{tmp_path / FILE_NAME}")
+    with engine.begin() as connection:
+        migrations.upgrade(connection, None, versions=early)
+        for table, columns, row in FIRST_ROWS:
+            connection.exec_driver_sql(f"INSERT INTO {table} ({columns}) VALUES ({row})")
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one() == revision
+    engine.dispose()
+
+    store = Store(tmp_path)
+    assert store.rows("SELECT version_num FROM alembic_version") == [{"version_num": REVISION}]
+    done = JobQueue(store).get("j")
+    assert (done.result, done.priority, done.retries, done.meant_for, done.is_confined) == (
+        {"total": 2},
+        1,
+        0,
+        None,
+        False,
+    )
+    again = JobQueue(store, is_confined=True).submit("chat", {}, worker="1")
+    assert (again.meant_for, again.is_confined) == ("1", True)
+    assert JobQueue(store, worker="0").claim() is None, "it is meant for another"
+    lease = JobQueue(store, worker="1").claim()
+    assert lease is not None and lease.job.id == again.id
+    assert Library(store).get("ab").is_starred is False
+    Library(store).star("ab")
+    assert Library(store).get("ab").is_starred is True
+    assert store.rows("SELECT is_stored, width, seconds, look, compared FROM media") == [
+        {"is_stored": 1, "width": None, "seconds": None, "look": None, "compared": None}
+    ]
+    assert store.rows("PRAGMA foreign_key_check") == []
 
 
 def test_the_program_before_alembic_would_refuse_what_this_one_wrote(tmp_path: Path) -> None:

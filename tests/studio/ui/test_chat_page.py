@@ -6,11 +6,13 @@ import sys
 import tomllib
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 from studio_pages import html_of, open_page
 
@@ -20,7 +22,9 @@ from studio.conversation.transcript import to_html, to_markdown
 from studio.jobs.queue import JobQueue, JobState, Lease
 from studio.jobs.worker import run_job
 from studio.media_store import MediaStore
+from studio.notices import notice
 from studio.store import Store
+from studio.ui.words import in_language
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -330,7 +334,37 @@ def test_a_conversation_is_kept_as_a_page_and_as_markdown(page: AppTest, store: 
     with zipfile.ZipFile(io.BytesIO(to_markdown(history, media, conversation))) as archive:
         assert sorted(archive.namelist()) == ["01-image.png", "02-audio.wav", "03-video.mp4", "conversation.md"]
         text = archive.read("conversation.md").decode()
-    assert "\\*draw\\*" in text and "![image](01-image.png)" in text
+    assert "\\*draw\\*" in text and "![Image](01-image.png)" in text
+
+
+def test_a_conversation_is_kept_in_its_readers_language(
+    page: AppTest, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is made when the page that offers it has ended, in another thread, where no browser tells its language."""
+    made: dict[str, Callable[[], bytes]] = {}
+    offer = st.download_button
+
+    def noted(label: str, data: Callable[[], bytes], **how: Any) -> bool:
+        made[how["key"]] = data
+        return offer(label, data, **how)
+
+    monkeypatch.setattr(st, "download_button", noted)
+    monkeypatch.setattr("studio.ui.turns.language", lambda: "zh-CN")
+    ask(page, "hello")
+
+    def forgetful(lease: Lease, media: MediaStore) -> list[dict[str, Any]]:
+        return [*make_everything(lease, media), {"type": "notice"} | notice("cut").to_dict()]
+
+    answer(store, forgetful)
+    page.run()
+    with ThreadPoolExecutor(1) as elsewhere:
+        kept = elsewhere.submit(made["keep-html"]).result().decode()
+        archive = zipfile.ZipFile(io.BytesIO(elsewhere.submit(made["keep-markdown"]).result()))
+    said = in_language(str(notice("cut")), "zh-CN")
+    assert '<html lang="zh-CN">' in kept
+    for text in (kept, archive.read("conversation.md").decode()):
+        assert said in text and "The reply was cut" not in text
+        assert "hello" in text, "what was said stays as it was said"
 
 
 def test_what_was_chosen_in_the_library_goes_with_what_is_said(page: AppTest, store: Store) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image as PillowImage
 from streamlit.testing.v1 import AppTest
-from studio_pages import html_of, open_page
+from studio_pages import LATIN, chart_words, html_of, open_page
 
 from pipelines.baselines.vae import VAE
 from pipelines.baselines.vae_config import VAEConfig
@@ -114,7 +114,9 @@ def test_a_file_that_is_no_picture_is_named_when_it_is_to_be_changed(trained: st
     assert "odd.png" in page.error[0].value.replace("\\", "")
 
 
-def test_figures_are_measured_by_the_terminals_own_command_and_shown(trained: str, store: Store) -> None:
+def test_figures_are_measured_by_the_terminals_own_command_and_shown(
+    trained: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = open_page("lab").run()
     page.button_group(key="generator").set_value("figures").run()
     assert not page.exception
@@ -140,6 +142,11 @@ def test_figures_are_measured_by_the_terminals_own_command_and_shown(trained: st
     assert "Real pictures" in shown
     assert "Fréchet distance" in shown
     assert len(page.get("arrow_vega_lite_chart")) + len(page.get("vega_lite_chart")) == 2
+    assert "Family" in chart_words(page)
+    monkeypatch.setattr("studio.ui.words.language", lambda: "zh-CN")
+    page.run()
+    assert not LATIN.findall(" ".join(chart_words(page)))
+    assert "真实图片" in html_of(page)
 
 
 def test_a_measurement_that_cannot_begin_says_why(store: Store) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
-from studio_pages import html_of, open_page
+from studio_pages import LATIN, chart_words, html_of, open_page
 
 from studio.home import home_of
 from studio.jobs.queue import JobQueue
@@ -248,3 +248,34 @@ def test_the_page_and_a_terminal_train_as_long_and_on_as_much() -> None:
     stages = {"align-inputs": align_inputs, "align-outputs": align_outputs, "instruct": instruct}
     for name, stage in stages.items():
         assert (train.STEPS[name], train.SAMPLES[name]) == (stage.DEFAULTS.steps, stage.DEFAULTS.num_samples)
+
+
+def test_how_near_its_signals_come_is_shown_of_a_training_that_steers_decoders(home: Path) -> None:
+    run = Runs(home).start("align-outputs", {"steps": "9"})
+    asked = {"prompt": "draw a <b>bell</b>", "asks_for": "image", "fires": True, "cosine": 0.87, "distance": 1.5}
+    shown = {"step": 9, "preview": [asked, asked | {"asks_for": "video", "fires": False, "cosine": 0.12}]}
+    (run.folder / LOG).write_text(json.dumps({"step": 9, "losses": {"loss": 1.0}}) + "\n" + json.dumps(shown) + "\n")
+    page = open_run(run)
+    assert not page.exception
+    told = html_of(page)
+    assert "50% fire" in told and "0.87" in told and "0.12" in told
+    assert "draw a &lt;b&gt;bell&lt;/b&gt;" in told
+
+
+def test_the_curves_of_a_training_are_named_in_the_readers_language(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.ui.words.language", lambda: "zh-CN")
+    losses = {"loss": 1.0, "cross_entropy": 0.5, "image_distance": 0.2, "discriminator_real": 0.1, "odd_thing": 3.0}
+    runs = [Runs(home).start("instruct", {"steps": "9"}) for _ in range(2)]
+    for run in runs:
+        (run.folder / LOG).write_text(json.dumps({"step": 9, "losses": losses}) + "\n")
+    page = open_run(runs[0])
+    assert not page.exception
+    assert page.get("button_group")[0].options[:4] == ["损失", "交叉熵", "图片 · 距离", "判别器 · 真实"]
+    assert chart_words(page) and not LATIN.findall(" ".join(chart_words(page)))
+    together = open_page("train")
+    together.query_params["compare"] = ",".join(run.id for run in runs)
+    together.run()
+    assert not together.exception
+    assert chart_words(together) and not LATIN.findall(" ".join(chart_words(together)))

@@ -1,19 +1,20 @@
 """The pages in other languages: no message is missing, none is stale, and a Chinese page shows no English."""
 
+import html
 import re
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
-from studio_pages import latin_words, marked_messages, pages
+from studio_pages import html_of, latin_words, marked_messages, open_page, pages, preset_messages
 
-from studio.models.presets import HONEST_LABEL
+from pipelines.presets import PRESETS
 from studio.ui.catalogue import read_catalogue, translations
 from studio.ui.words import LOCALES
 
 CATALOGUES = sorted(LOCALES.glob("*.po"))
 # What things are called in every language.
-NAMES = "Multimodal Studio Apache VAE BigGAN StyleGAN NExT GPT ImageBind none studio library add FOLDER"
+NAMES = "Multimodal Studio Tiny Apache VAE BigGAN StyleGAN NExT GPT ImageBind none studio library add FOLDER"
 PLACEHOLDER = re.compile(r"\{\w*[^}]*\}")
 
 
@@ -22,7 +23,7 @@ def test_every_message_is_translated_and_no_translation_is_stale(path: Path) -> 
     catalogue = read_catalogue(path)
     header = catalogue.pop("")
     assert "charset=UTF-8" in header
-    assert set(catalogue) == marked_messages() | {HONEST_LABEL}
+    assert set(catalogue) == marked_messages() | preset_messages()
     assert not [message for message, text in catalogue.items() if not text.strip()]
 
 
@@ -55,6 +56,22 @@ def test_a_page_in_chinese_shows_no_english(name: str, monkeypatch: pytest.Monke
     page = pages()[name].run()
     assert not page.exception
     assert not latin_words(page, allowed=set(NAMES.split()))
+
+
+@pytest.mark.usefixtures("started_workers")
+@pytest.mark.parametrize("name", PRESETS)
+def test_what_a_preset_and_its_figures_say_of_themselves_is_chinese_too(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.ui.words.language", lambda: "zh-CN")
+    page = open_page("models")
+    page.query_params["preset"] = name
+    page.run()
+    assert not page.exception
+    shown, chinese = html_of(page), read_catalogue(LOCALES / "zh_CN.po")
+    assert html.escape(chinese[PRESETS[name].summary]) in shown
+    said = {message: text for message, text in chinese.items() if message in preset_messages() and text != message}
+    assert not [message for message in said if html.escape(message.format(name=name)) in shown]
 
 
 @pytest.mark.usefixtures("started_workers")
