@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from studio.conversation.ask import MAX_ATTACHMENTS, MAX_CHARACTERS, Upload, ask, spool_file
-from studio.conversation.history import ConversationRecord, Message
+from studio.conversation.history import Content, ConversationRecord, Message
 from studio.conversation.history_search import conversations_with
 from studio.conversation.live import LiveReply
 from studio.errors import StudioError
@@ -24,6 +24,7 @@ from studio.ui.frame import (
     NARROW,
     PageStudio,
     chosen_preset,
+    go_to_page,
     label,
     look_for_worker,
     page_studio,
@@ -31,8 +32,9 @@ from studio.ui.frame import (
     show_text,
     wake_worker,
 )
-from studio.ui.messages import show_live, show_media, show_reply, show_request
+from studio.ui.messages import THINGS, show_live, show_media, show_reply, show_request
 from studio.ui.settings import choose_options
+from studio.ui.similar import find_similar
 from studio.ui.turns import show_keeping, show_turn_actions
 from studio.ui.words import N_, _
 from studio.ui.work import show_pause
@@ -204,11 +206,32 @@ def _show_messages(
         show_request(studio, request.content, job=request.job)
         if request.job in replies:
             show_reply(studio, replies[request.job].content, job=job)
+            _show_uses(studio, replies[request.job].content, job)
             if conversation is not None:
                 show_turn_actions(studio, conversation, request, job, options, _go_to)
         elif job.state != JobState.DONE:
             _show_unanswered(studio, job, is_last=request is requests[-1])
     return is_busy
+
+
+def _show_uses(studio: PageStudio, content: Content, job: Job) -> None:
+    """Offer to say something about what was made, and to look for what is similar in the library."""
+    made = [part for part in content if "media" in part and _is_there(studio, part["media"])]
+    for number, part in enumerate(made):
+        key = f"{job.id}-{number}"
+        with st.container(key=f"uses-{key}", horizontal=True, vertical_alignment="center", gap="small"):
+            if len(made) > 1:
+                show_text(f"{_(THINGS[part['type']])} {number + 1}", kind="note")
+            st.button(
+                _("Use as input"), key=f"use-{key}", icon=":material/reply:", type="tertiary",
+                help=_("It goes with what you say next."), on_click=_use, args=(part["media"],),
+            )  # fmt: skip
+            if st.button(_("Find similar"), key=f"similar-{key}", icon=":material/image_search:", type="tertiary"):
+                go_to_page("library", found=find_similar(studio, part["media"]).id)
+
+
+def _use(media_id: str) -> None:
+    st.session_state.used = list(dict.fromkeys([*st.session_state.get("used", []), media_id]))
 
 
 def _show_earlier() -> None:

@@ -19,6 +19,7 @@ from studio.ui.faults import shown
 from studio.ui.frame import PageStudio, go_to_page, show_text
 from studio.ui.messages import MIME, show_media
 from studio.ui.notices import in_language, show_notice
+from studio.ui.similar import find_similar
 from studio.ui.tiles import title_of
 from studio.ui.words import N_, _
 from studio.ui.work import follow_job, job_in_address, show_failure, start
@@ -177,8 +178,7 @@ def _replay(studio: PageStudio, item: Item) -> None:
 
 def _find_similar(studio: PageStudio, media_id: str) -> None:
     _close()
-    payload = {"text": f"like:{media_id}", "uploads": [], "filters": "", "everything": True}
-    start(studio, "search", payload, name="found")
+    find_similar(studio, media_id)
 
 
 def _delete(studio: PageStudio, media_id: str) -> None:

@@ -414,3 +414,35 @@ def test_who_chose_another_model_is_told_which_it_is(store: Store) -> None:
     page.run()
     assert "This conversation is with older" in html_of(page)
     assert "/srv" not in html_of(page)
+
+
+def test_what_was_made_goes_with_what_is_said_next_and_is_sought_by(page: AppTest, store: Store) -> None:
+    ask(page, "everything, please")
+    answer(store, make_everything)
+    page.run()
+    uses = [button for button in page.button if (button.key or "").startswith("use-")]
+    assert len(uses) == 3
+    uses[0].click().run()
+    assert not page.exception
+    picture = next(
+        part["media"] for part in History(store).messages(conversation_of(page))[1].content if "media" in part
+    )
+    assert page.session_state["used"] == [picture]
+    next(button for button in page.button if (button.key or "").startswith("similar-")).click().run()
+    assert not page.exception
+    lease = JobQueue(store).claim()
+    assert lease is not None and lease.job.kind == "search"
+    assert lease.job.payload["text"] == f"like:{picture}"
+
+
+def test_each_kind_is_decoded_by_numbers_of_its_own(page: AppTest, store: Store) -> None:
+    page.toggle(key="by_kind").set_value(True).run()
+    page.slider(key="count_of_each_image").set_value(3).run()
+    page.toggle(key="sets_steps_video").set_value(True).run()
+    page.slider(key="steps_video").set_value(7).run()
+    ask(page, "draw and animate")
+    lease = JobQueue(store).claim()
+    assert lease is not None
+    decode = lease.job.payload["options"]["decode"]
+    assert [decode[kind]["count"] for kind in ("image", "audio", "video")] == [3, 1, 1]
+    assert [decode[kind]["steps"] for kind in ("image", "audio", "video")] == [None, None, 7]
