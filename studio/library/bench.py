@@ -126,14 +126,18 @@ def clustered(rows: int, *, seed: int, of_rows: int) -> Matrix:
 
 
 def measure(ways: Sequence[Search], queries: npt.NDArray[np.float32]) -> list[float]:
-    """Return the median seconds of each way to answer, all ways in turn for each query, after one round to warm up."""
+    """Return the median seconds of each way to answer, all ways in turn for each query, after one round to warm up.
+
+    The order is drawn anew for each query: the threads and the cache that one way leaves behind slow whichever follows.
+    """
     seconds: list[list[float]] = [[] for _ in ways]
+    generator = np.random.default_rng(4)
     for number, query in enumerate([queries[0], *queries]):
-        for taken, way in zip(seconds, ways, strict=True):
+        for which in generator.permutation(len(ways)).tolist():
             started = time.perf_counter()
-            way(query)
+            ways[which](query)
             if number:
-                taken.append(time.perf_counter() - started)
+                seconds[which].append(time.perf_counter() - started)
     return [median(taken) for taken in seconds]
 
 

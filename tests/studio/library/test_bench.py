@@ -3,10 +3,13 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from parts import imagebind_folder
+from typer.testing import CliRunner
 
-from studio.library.bench import exact_bench, graph_bench
+from studio.cli import app
+from studio.library.bench import exact_bench, graph_bench, measure
 from studio.library.bench_ingest import damage_bench, ingest_bench, kill_bench
 from studio.library.encoders import load_embedder
 
@@ -14,6 +17,21 @@ from studio.library.encoders import load_embedder
 def test_searches_are_compared_side_by_side() -> None:
     lines = list(exact_bench(400))
     assert [line.split()[0] for line in lines[1:4]] == ["this", "numpy", "usearch"]
+
+
+def test_no_way_to_search_always_follows_the_same_other() -> None:
+    calls: list[str] = []
+    ways = [lambda query, name=name: calls.append(name) for name in "abc"]
+    assert len(measure(ways, np.zeros((20, 4), np.float32))) == 3
+    rounds = ["".join(calls[start : start + 3]) for start in range(0, len(calls), 3)]
+    assert len(rounds) == 21 and all(sorted(one) == ["a", "b", "c"] for one in rounds)
+    assert {one[0] for one in rounds} == {"a", "b", "c"}
+
+
+def test_each_part_of_the_bench_is_named_in_its_help() -> None:
+    told = " ".join(CliRunner().invoke(app, ["library", "bench", "--help"]).output.split())
+    for option in ("--files 100000", "--kills 200", "--damaged 5000", "--meaning MANIFEST"):
+        assert option in told
 
 
 def test_a_small_graph_recalls_nearly_all() -> None:
