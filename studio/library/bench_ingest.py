@@ -5,8 +5,10 @@ import multiprocessing
 import os
 import random
 import signal
+import struct
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -29,6 +31,7 @@ from studio.store import Store
 SIDE = 256
 SLOWEST_SECONDS = 10.0
 READY_SECONDS = 2.0
+ONE_HOSTILE_IN = 10  # of the damaged files
 NUM_ITEMS = 400  # files of the kill bench
 WARM_SHARE = 10  # memory is flat if the other nine tenths of the files add none
 KILL_WITHIN_SECONDS = 0.5
@@ -155,11 +158,16 @@ def write_pictures(folder: Path, count: int, *, side: int) -> None:
 
 
 def write_damaged(folder: Path, count: int) -> None:
-    """Write files of every kind with bytes changed, cut off, doubled or put in, the same for the same count."""
+    """Write files of every kind with bytes changed, cut off or put in, and hostile ones; the same for the same count."""
     folder.mkdir(parents=True)
     generator = random.Random(1)
     seeds = _seeds(folder.parent)
+    hostile = _hostile()
     for number in range(count):
+        if number % ONE_HOSTILE_IN == 0:
+            suffix, data = hostile[number // ONE_HOSTILE_IN % len(hostile)]
+            (folder / f"{number:06}{suffix}").write_bytes(data + str(number).encode())
+            continue
         suffix, data = seeds[number % len(seeds)]
         damaged = bytearray(data)
         for _ in range(generator.randint(1, 8)):
@@ -186,6 +194,28 @@ def _seeds(folder: Path) -> list[tuple[str, bytes]]:
     for suffix in (".png", ".jpg", ".webp", ".gif"):
         PillowImage.fromarray(colours[0]).save(folder / f"seed{suffix}")
     return [(path.suffix, path.read_bytes()) for path in sorted(folder.glob("seed.*"))]
+
+
+def _hostile() -> list[tuple[str, bytes]]:
+    """Return what is made to harm: pictures and sounds that claim to be huge, markup, and an endless list of frames."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    claims = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    bomb = chunk(b"IHDR", claims) + chunk(b"IDAT", zlib.compress(bytes(2**20))) + chunk(b"IEND", b"")
+    wave = struct.pack(
+        "<4sI4s4sIHHIIHH4sI", b"RIFF", 2**32 - 1, b"WAVE", b"fmt ", 16, 1, 65535, 1, 1, 1, 8, b"data", 2**32 - 1
+    )
+    frame = b"\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0"
+    return [
+        (".png", b"\x89PNG\r\n\x1a\n" + bomb),
+        (".wav", wave),
+        (".svg.png", b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'),
+        (".jpg", b"<!doctype html><script>alert(1)</script>"),
+        (".gif", b"GIF89a\xff\xff\xff\xff\x80\0\0\0\0\0\xff\xff\xff" + frame * 2000),
+        (".mp4", struct.pack(">I4sQ", 1, b"ftyp", 2**63) + struct.pack(">I4s", 0, b"moov") * 1000),
+    ]
 
 
 def _killed(home: Path, folder: Path, generator: random.Random) -> set[str]:

@@ -8,9 +8,11 @@ import pytest
 from parts import imagebind_folder
 from typer.testing import CliRunner
 
+from encoders.files import read_media
+from encoders.media import MediaError
 from studio.cli import app
 from studio.library.bench import exact_bench, graph_bench, measure
-from studio.library.bench_ingest import damage_bench, ingest_bench, kill_bench
+from studio.library.bench_ingest import damage_bench, ingest_bench, kill_bench, write_damaged
 from studio.library.encoders import load_embedder
 
 
@@ -46,6 +48,16 @@ def test_damaged_files_of_every_kind_have_an_outcome_and_harm_nothing(caplog: py
     )
     assert found is not None and int(found[1]) > 100
     assert not caplog.records  # nothing but the decoder stumbled
+
+
+def test_what_is_made_to_harm_is_refused_with_a_reason(tmp_path: Path) -> None:
+    write_damaged(tmp_path / "files", 51)
+    hostile = [tmp_path / "files" / path.name for path in sorted((tmp_path / "files").iterdir())[::10]]
+    assert len({path.suffixes[-1] for path in hostile}) == 5
+    for path in hostile:
+        with pytest.raises(MediaError) as caught:
+            read_media(path)
+        assert len(str(caught.value)) > 20
 
 
 def test_kills_at_random_moments_lose_nothing() -> None:
