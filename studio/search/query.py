@@ -22,6 +22,7 @@ from studio.search.filters import FILTERS, Filter
 
 MAX_CHARACTERS = 2000
 _TOKEN = re.compile(r'(\s*)((?:"[^"]*"|[^\s"])+)')
+_SIGNED = re.compile(r"-(\d+(?:\.\d+)?:(?!\d).*)", re.DOTALL)
 _WEIGHT = re.compile(r"(\d+(?:\.\d+)?):(?!\d)(.*)", re.DOTALL)
 _NAMED = re.compile(r"(-?)([a-z]{2,}):(.*)", re.DOTALL)
 _PART = re.compile(r"(.*?)\s*\[([^\[\]]*)\]", re.DOTALL)
@@ -102,7 +103,11 @@ def read_query(text: str) -> Query:
     filters: list[Filter] = []
     open_term = _OpenTerm("")
     for blanks, token in _TOKEN.findall(text):
-        if token in ("+", "-"):
+        signed = _SIGNED.fullmatch(token)
+        if signed is not None and open_term.is_empty:  # "-2: night" is "- 2: night"
+            open_term = _OpenTerm("+" if open_term.sign == "-" else "-")
+            open_term.take("", signed[1])
+        elif token in ("+", "-"):
             terms += open_term.close(is_last=not terms and not open_term.sign)
             open_term = _OpenTerm(token)
         elif (one := _filter(token)) is not None:
@@ -123,6 +128,10 @@ class _OpenTerm:
         self._weight: float | None = None
         self._tokens: list[str] = []
         self._text = ""
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._tokens and self._weight is None
 
     def take(self, blanks: str, token: str) -> None:
         weight = _WEIGHT.fullmatch(token)
@@ -168,6 +177,7 @@ def _filter(token: str) -> Filter | None:
 def _what(text: str, tokens: list[str]) -> Words | File | Like:
     first = tokens[0]
     named = _NAMED.fullmatch(first)
+    named = named if named is not None and named[2] in ("like", "file") else None  # "night: a boat" is words
     if first.startswith('"') or (named is None and not _is_path(text, tokens)):
         return Words(text.replace('"', "").strip() or _nothing_quoted())
     name = named[2] if named is not None else "file"
