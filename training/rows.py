@@ -147,18 +147,18 @@ def revise(examinee: Examinee, index: int) -> Verdict:
     return grade_made(dialogue, answers, Request("revise"), scene=scene)
 
 
-def several(examinee: Examinee, index: int) -> Verdict:
-    """Ask for two media in one reply, each kind of request in turn, in both languages: all of them must be right."""
-    kind, number = SEVERAL[index % len(SEVERAL)], index // len(SEVERAL)
-    return make(Request(kind), "zh" if number % 2 else "en")(examinee, number)
-
-
 def _revises_a_picture(dialogue: Dialogue) -> bool:
     """Choose dialogues that draw and revise; a pair's relation was asked for, since no other can be told to be kept."""
     made = expected_media(dialogue)[-2:]
     if len(made) < 2 or any([reference.modality for reference in turn] != [Modality.IMAGE] for turn in made):
         return False
     return len(scene_of(made[0][0]).things) == 1 or "relation" in dialogue.asked[-2]
+
+
+def several(examinee: Examinee, index: int) -> Verdict:
+    """Ask for two media in one reply, each kind of request in turn, in both languages: all of them must be right."""
+    kind, number = SEVERAL[index % len(SEVERAL)], index // len(SEVERAL)
+    return make(Request(kind), "zh" if number % 2 else "en")(examinee, number)
 
 
 def in_chinese(examinee: Examinee, index: int) -> Verdict:
