@@ -1,16 +1,24 @@
-"""The studio's pages as tests open them, and the words in their source and on them."""
+"""The studio's pages as tests open them, a worker's part in the chat, and the words in their source and on them."""
 
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from streamlit.testing.v1 import AppTest
 
+from encoders.media import Audio, Image, Video
 from pipelines.presets import PRESETS
+from studio.conversation.history import History
+from studio.jobs.queue import JobQueue, Lease
+from studio.jobs.worker import run_job
+from studio.media_store import MediaStore
 from studio.models.preset_state import figures_of
 from studio.models.presets import HONEST_LABEL
+from studio.store import Store
 from studio.ui.preset_words import to_do_message
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -99,3 +107,45 @@ def latin_words(page: AppTest, *, allowed: set[str]) -> set[str]:
         shown += [str(getattr(element.proto, "label", "")) for element in page.get(kind)]
         shown += [re.sub(r"`[^`]*`", "", str(getattr(element.proto, "help", ""))) for element in page.get(kind)]
     return {word for text in shown for word in LATIN.findall(re.sub(r":material/\w+:", "", text))} - allowed
+
+
+def conversation_of(page: AppTest) -> str:
+    """Return the conversation that the page's address names."""
+    name = page.query_params["c"]
+    return name if isinstance(name, str) else name[0]
+
+
+def ask(page: AppTest, text: str) -> AppTest:
+    return page.chat_input[0].set_value(text).run()
+
+
+def answer(store: Store, reply: Callable[[Lease, MediaStore], list[dict[str, Any]]]) -> None:
+    """Do the worker's part of the oldest waiting request."""
+
+    def chat(lease: Lease) -> None:
+        content = reply(lease, MediaStore(store))
+        lease.finish(
+            {"content": content, "seconds": 1.5},
+            record=lambda: History(store).append(
+                lease.job.payload["conversation"], "assistant", content, job=lease.job.id
+            ),
+        )
+
+    lease = JobQueue(store).claim()
+    assert lease is not None
+    run_job(lease, {"chat": chat})
+
+
+def say(words: str) -> Callable[[Lease, MediaStore], list[dict[str, Any]]]:
+    return lambda lease, media: [{"type": "text", "text": words}]
+
+
+def make_everything(lease: Lease, media: MediaStore) -> list[dict[str, Any]]:
+    frames = np.full((8, 16, 16, 3), 90, dtype=np.uint8)
+    made = (
+        Image.from_uint8(frames[0]),
+        Audio.from_numpy(np.zeros(1600, dtype=np.float32), 16000),
+        Video.from_uint8(frames, 4.0),
+    )
+    stored = [media.add(one)[0] for one in made]
+    return [{"type": "text", "text": "Here."}, *({"type": one.modality, "media": one.id} for one in stored)]

@@ -1,30 +1,21 @@
 """The chat page: what a person sees and does, with work done by a stand-in for the worker."""
 
-import io
 import subprocess
 import sys
 import tomllib
-import zipfile
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
-from studio_pages import html_of, open_page
+from studio_pages import answer, ask, conversation_of, html_of, make_everything, open_page, say
 
-from encoders.media import Audio, Image, Video
+from encoders.media import Image
 from studio.conversation.history import History
-from studio.conversation.transcript import to_html, to_markdown
 from studio.jobs.queue import JobQueue, JobState, Lease
-from studio.jobs.worker import run_job
 from studio.media_store import MediaStore
-from studio.notices import notice
 from studio.store import Store
-from studio.ui.words import in_language
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -32,48 +23,6 @@ ROOT = Path(__file__).resolve().parents[3]
 @pytest.fixture
 def page(started_workers: list[Path]) -> AppTest:
     return AppTest.from_file(str(ROOT / "app.py"), default_timeout=20).run()
-
-
-def conversation_of(page: AppTest) -> str:
-    """Return the conversation that the page's address names."""
-    name = page.query_params["c"]
-    return name if isinstance(name, str) else name[0]
-
-
-def ask(page: AppTest, text: str) -> AppTest:
-    return page.chat_input[0].set_value(text).run()
-
-
-def answer(store: Store, reply: Callable[[Lease, MediaStore], list[dict[str, Any]]]) -> None:
-    """Do the worker's part of the oldest waiting request."""
-
-    def chat(lease: Lease) -> None:
-        content = reply(lease, MediaStore(store))
-        lease.finish(
-            {"content": content, "seconds": 1.5},
-            record=lambda: History(store).append(
-                lease.job.payload["conversation"], "assistant", content, job=lease.job.id
-            ),
-        )
-
-    lease = JobQueue(store).claim()
-    assert lease is not None
-    run_job(lease, {"chat": chat})
-
-
-def say(words: str) -> Callable[[Lease, MediaStore], list[dict[str, Any]]]:
-    return lambda lease, media: [{"type": "text", "text": words}]
-
-
-def make_everything(lease: Lease, media: MediaStore) -> list[dict[str, Any]]:
-    frames = np.full((8, 16, 16, 3), 90, dtype=np.uint8)
-    made = (
-        Image.from_uint8(frames[0]),
-        Audio.from_numpy(np.zeros(1600, dtype=np.float32), 16000),
-        Video.from_uint8(frames, 4.0),
-    )
-    stored = [media.add(one)[0] for one in made]
-    return [{"type": "text", "text": "Here."}, *({"type": one.modality, "media": one.id} for one in stored)]
 
 
 def test_the_pages_do_not_import_torch() -> None:
@@ -322,63 +271,6 @@ def test_a_reply_shows_how_it_came(page: AppTest, store: Store) -> None:
     assert "Image: the decoder took 20 steps" in html_of(page)
 
 
-def test_a_conversation_is_kept_as_a_page_and_as_markdown(page: AppTest, store: Store) -> None:
-    ask(page, "<script>alert(1)</script> *draw*")
-    answer(store, make_everything)
-    page.run()
-    assert sum((button.key or "").startswith("keep-") for button in page.get("download_button")) == 2
-    history, media, conversation = History(store), MediaStore(store), conversation_of(page)
-    kept = to_html(history, media, conversation).decode()
-    assert "<script>" not in kept and "&lt;script&gt;" in kept
-    assert all(f"data:{kind}" in kept for kind in ("image/png", "audio/wav", "video/mp4"))
-    with zipfile.ZipFile(io.BytesIO(to_markdown(history, media, conversation))) as archive:
-        assert sorted(archive.namelist()) == ["01-image.png", "02-audio.wav", "03-video.mp4", "conversation.md"]
-        text = archive.read("conversation.md").decode()
-    assert "\\*draw\\*" in text and "![Image](01-image.png)" in text
-
-
-def test_a_conversation_is_kept_in_its_readers_language(
-    page: AppTest, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The file is made when the page that offers it has ended, in another thread, where no browser tells its language."""
-    made: dict[str, Callable[[], bytes]] = {}
-    offer = st.download_button
-
-    def noted(label: str, data: Callable[[], bytes], **how: Any) -> bool:
-        made[how["key"]] = data
-        return offer(label, data, **how)
-
-    monkeypatch.setattr(st, "download_button", noted)
-    monkeypatch.setattr("studio.ui.turns.language", lambda: "zh-CN")
-    ask(page, "hello")
-
-    def forgetful(lease: Lease, media: MediaStore) -> list[dict[str, Any]]:
-        return [*make_everything(lease, media), {"type": "notice"} | notice("cut").to_dict()]
-
-    answer(store, forgetful)
-    page.run()
-    with ThreadPoolExecutor(1) as elsewhere:
-        kept = elsewhere.submit(made["keep-html"]).result().decode()
-        archive = zipfile.ZipFile(io.BytesIO(elsewhere.submit(made["keep-markdown"]).result()))
-    said = in_language(str(notice("cut")), "zh-CN")
-    assert '<html lang="zh-CN">' in kept
-    for text in (kept, archive.read("conversation.md").decode()):
-        assert said in text and "The reply was cut" not in text
-        assert "hello" in text, "what was said stays as it was said"
-
-
-def test_what_was_chosen_in_the_library_goes_with_what_is_said(page: AppTest, store: Store) -> None:
-    stored, _ = MediaStore(store).add(Image.from_uint8(np.zeros((8, 8, 3), np.uint8)))
-    page.session_state["used"] = [stored.id]
-    page.run()
-    assert "goes with what you say next" in html_of(page)
-    ask(page, "What is this?")
-    assert not page.exception
-    (upload, _words) = History(store).messages(conversation_of(page))[0].content
-    assert MediaStore(store).upload_path(upload["upload"]).is_file()
-    assert "used" not in page.session_state
-
-
 def test_of_a_long_conversation_the_last_turns_are_shown_and_the_earlier_on_demand(store: Store, page: AppTest) -> None:
     history, queue = History(store), JobQueue(store)
     conversation = history.create("tiny").id
@@ -394,14 +286,6 @@ def test_of_a_long_conversation_the_last_turns_are_shown_and_the_earlier_on_dema
     assert "Question 0." in html_of(page)
 
 
-def test_what_was_chosen_and_then_deleted_is_left_out(store: Store) -> None:
-    page = open_page("chat")
-    page.session_state.used = ["0" * 64]
-    page.run()
-    assert not page.exception
-    assert "unuse" not in [button.key for button in page.button]
-
-
 def test_who_chose_another_model_is_told_which_it_is(store: Store) -> None:
     page = open_page("chat")
     page.session_state.preset = "/srv/models/mine"
@@ -414,25 +298,6 @@ def test_who_chose_another_model_is_told_which_it_is(store: Store) -> None:
     page.run()
     assert "This conversation is with older" in html_of(page)
     assert "/srv" not in html_of(page)
-
-
-def test_what_was_made_goes_with_what_is_said_next_and_is_sought_by(page: AppTest, store: Store) -> None:
-    ask(page, "everything, please")
-    answer(store, make_everything)
-    page.run()
-    uses = [button for button in page.button if (button.key or "").startswith("use-")]
-    assert len(uses) == 3
-    uses[0].click().run()
-    assert not page.exception
-    picture = next(
-        part["media"] for part in History(store).messages(conversation_of(page))[1].content if "media" in part
-    )
-    assert page.session_state["used"] == [picture]
-    next(button for button in page.button if (button.key or "").startswith("similar-")).click().run()
-    assert not page.exception
-    lease = JobQueue(store).claim()
-    assert lease is not None and lease.job.kind == "search"
-    assert lease.job.payload["text"] == f"like:{picture}"
 
 
 def test_each_kind_is_decoded_by_numbers_of_its_own(page: AppTest, store: Store) -> None:
