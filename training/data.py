@@ -33,7 +33,7 @@ from training.world.foreign import (
 )
 from training.world.pictures import VIDEO_RATE, render_image, render_video
 from training.world.scene import BACKGROUNDS, COLOURS, Scene, Thing
-from training.world.sounds import SAMPLE_RATE, render_audio
+from training.world.sounds import SAMPLE_RATE, reach_when_heard, render_audio
 from training.world.split import Side
 
 Purpose = Literal["describe", "make", "talk"]
@@ -55,7 +55,7 @@ _MAKE = {
     Modality.VIDEO: ("Animate {}", "Make a video of {}", "Show me a video of {}"),
 }
 # In how many ways a scene (of a sound: a thing) is rendered for training, so that the frozen encoders have less to read.
-VARIANTS = {Modality.IMAGE: 8, Modality.AUDIO: 256, Modality.VIDEO: 4}
+VARIANTS = {Modality.IMAGE: 8, Modality.AUDIO: 512, Modality.VIDEO: 4}
 FOREIGN_VARIANTS = 1000
 SOUNDTRACK_EVERY = 3  # one in so many videos of things with a sound is shown with it
 _SEED_STRIDE = 10_000_000  # seeds of the world's dialogues: run seed * stride + index
@@ -216,7 +216,9 @@ def render(media: WorldMedia) -> Media:
     if reference.modality is Modality.VIDEO:
         frames = render_foreign_video(seed, side=side) if scene is None else render_video(scene, seed)
         return Video.from_uint8(_partly(reference, frames), VIDEO_RATE)
-    waveform = render_foreign_audio(seed, side=side) if scene is None else render_audio(scene, seed, side)
+    if scene is None:
+        return Audio.from_numpy(render_foreign_audio(seed, side=side), SAMPLE_RATE)
+    waveform = render_audio(scene, seed, side, reach=reach_when_heard(seed, side))
     return Audio.from_numpy(waveform, SAMPLE_RATE)
 
 

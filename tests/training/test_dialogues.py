@@ -238,8 +238,8 @@ def test_media_are_partial_only_while_training_and_only_where_nothing_is_asked_o
         return {ref.partial for seed in range(150) for ref in draw_dialogue(seed, side, task=task).media()}
 
     assert kinds("describe_image") == kinds("describe_video") == kinds("animate_seen") == {""}
-    assert kinds("play_seen") == {"", "turned", "still", "shuffled"}
-    assert kinds("ask_attribute") == {"", "turned", "still", "shuffled", "blurred"}
+    assert kinds("play_seen") == {"", "turned", "still", "shuffled", "rotated"}
+    assert kinds("ask_attribute") == {"", "turned", "still", "shuffled", "blurred", "rotated"}
     assert kinds("ask_attribute", "held_out") == kinds("play_seen", "held_out") == {""}
 
 

@@ -5,7 +5,7 @@ import random
 import numpy as np
 import torch
 
-from training.foundation.isolation import blurred, partial_videos, recoloured, recoloured_pictures
+from training.foundation.isolation import blurred, partial_videos, recoloured, recoloured_pictures, rotated
 from training.foundation.readout import ANSWERS, UNASKED
 from training.world.pictures import render_video
 from training.world.scene import Motion, Scene, Thing
@@ -31,12 +31,20 @@ def test_recoloured_pictures_are_asked_for_things_and_not_for_colours() -> None:
 
 
 def test_partial_videos_are_asked_for_what_they_still_hold() -> None:
-    frames, right = partial_videos(random.Random(0), 6)
+    frames, right = partial_videos(random.Random(0), 8)
     assert (frames[0] == frames[0, :1]).all()
     assert not (frames[1] == frames[1, :1]).all()
     assert not (frames[2] == frames[2, :1]).all()
-    assert [row[ASKED.index("motion")] != UNASKED for row in right.tolist()] == [False, True, False] * 2
-    assert [row[ASKED.index("thing")] != UNASKED for row in right.tolist()] == [True, False, True] * 2
+    assert [row[ASKED.index("motion")] != UNASKED for row in right.tolist()] == [False, True, False, False] * 2
+    assert [row[ASKED.index("thing")] != UNASKED for row in right.tolist()] == [True, False, True, True] * 2
+
+
+def test_rotated_frames_keep_their_pixels_about_the_centre() -> None:
+    frames = torch.from_numpy(render_video(Scene((Thing("bell", "red"),), "sky", motion=Motion.GROW), 0))
+    for seed in range(8):
+        turned = rotated(frames, random.Random(seed))
+        assert turned.shape == frames.shape and turned.dtype == torch.uint8
+        assert (turned.float().mean((1, 2)) - frames.float().mean((1, 2))).abs().max() < 12
 
 
 def test_no_thing_turns_to_the_colour_that_is_held_out_for_it() -> None:

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from training.world.scene import SILENT_THINGS, SOUNDING_THINGS, Scene, Thing
-from training.world.sounds import NUM_SAMPLES, SAMPLE_RATE, dial_positions, render_audio
+from training.world.sounds import BEYOND, NUM_SAMPLES, SAMPLE_RATE, dial_positions, reach_when_heard, render_audio
 from training.world.split import SOUND_BAND, Side
 
 SIDES: tuple[Side, ...] = ("train", "held_out")
@@ -84,6 +84,23 @@ def test_the_first_dial_of_a_held_out_sound_stands_in_the_band(name: str) -> Non
     drawn = [list(dial_positions(scene_of(name), seed, "held_out").values()) for seed in range(10)]
     assert all(in_band(first) for first, *_ in drawn)
     assert not all(in_band(other) for _, *others in drawn for other in others)
+
+
+@pytest.mark.parametrize("name", SOUNDING_THINGS)
+def test_dials_reach_beyond_their_ends_but_never_into_the_band(name: str) -> None:
+    drawn = [dial_positions(scene_of(name), seed, reach=BEYOND) for seed in range(25)]
+    positions = np.array([list(dials.values()) for dials in drawn])
+    assert -BEYOND <= positions.min() < 0 and 1 < positions.max() <= 1 + BEYOND
+    assert not any(in_band(position) for position in positions.ravel())
+    sounds = [render_audio(scene_of(name), seed, reach=BEYOND) for seed in range(25)]
+    assert all(np.isfinite(sound).all() and 0.65 < np.abs(sound).max() <= 0.9 for sound in sounds)
+
+
+def test_only_sounds_that_are_heard_in_training_reach_beyond() -> None:
+    assert {reach_when_heard(seed, "train") for seed in range(9)} == {0.0, BEYOND}
+    assert {reach_when_heard(seed, "held_out") for seed in range(9)} == {0.0}
+    with pytest.raises(ValueError, match="Held-out sounds have no dials beyond their ends"):
+        render_audio(scene_of("bell"), 1, "held_out", reach=BEYOND)
 
 
 @pytest.mark.parametrize("name", SILENT_THINGS)

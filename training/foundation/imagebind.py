@@ -3,12 +3,13 @@
     python -m training.foundation.imagebind --sounds runs/sounds --output runs/imagebind
 
 Pictures, videos and sounds are each bound to their captions, and sounds to pictures of their thing, as in Girdhar 2023.
-A reading aid that is thrown away afterwards (`readout.py`) asks the tokens for every attribute along the way.
+A reading aid that is thrown away afterwards (`readout.py`) asks the tokens for every attribute along the way, and sounds
+from outside the world whether they are known. `--audio-alone` trains the audio tower of a finished ImageBind and leaves the rest.
 """
 
 import random
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,6 +55,7 @@ def config_of(vocab_size: int) -> ImageBindConfig:
 
 
 BOUND = ("images", "videos", "audio")  # each to its captions
+WEIGHTS = {"images": 2.0, "videos": 1.0, "audio": 0.5, "bound": 0.5}  # of the contrastive losses
 # What is read off the tokens, and how much that counts.
 READ = {
     "images": (Modality.IMAGE, 2.0),
@@ -61,11 +63,13 @@ READ = {
     "videos": (Modality.VIDEO, 1.0),
     "partial": (Modality.VIDEO, 1.0),
     "audio": (Modality.AUDIO, 0.5),
+    "foreign": (Modality.AUDIO, 0.5),
 }
+HEARD = ("audio", "foreign")
 
 
 class Binding(nn.Module):
-    """All towers, and the reading aid, as one forward pass."""
+    """All towers, and the reading aid, as one forward pass over what is in a batch."""
 
     def __init__(self, model: ImageBind, readout: Readout) -> None:
         super().__init__()
@@ -73,41 +77,44 @@ class Binding(nn.Module):
 
     def forward(self, batch: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, list[Tensor]]]:
         """Named inputs, several of which may go through one tower -> their pooled vectors, and what was read off them."""
-        seen = {
-            name: self.model.run("audio" if name == "audio" else "vision", batch[name]) for name in (*READ, "bound")
-        }
-        texts = self.model.run("text", torch.cat([batch[f"{name}_text"] for name in BOUND])).pooled
-        sizes = [len(batch[name]) for name in BOUND]
-        pooled = {name: seen[name].pooled for name in (*BOUND, "bound")}
-        pooled |= dict(zip((f"{name}_text" for name in BOUND), texts.split(sizes), strict=True))
-        read = {
-            name: self.readout(core_tokens(self.model, modality, batch[name], seen[name]))
-            for name, (modality, _) in READ.items()
-        }
+        bound, reads = _there(BOUND, batch), _there(READ, batch)
+        seen = {name: self.model.run("audio" if name in HEARD else "vision", batch[name]) for name in (*reads, "bound")}
+        texts = self.model.run("text", torch.cat([batch[f"{name}_text"] for name in bound])).pooled
+        sizes = [len(batch[name]) for name in bound]
+        pooled = {name: seen[name].pooled for name in (*bound, "bound")}
+        pooled |= dict(zip((f"{name}_text" for name in bound), texts.split(sizes), strict=True))
+        read = {name: self.readout(core_tokens(self.model, READ[name][0], batch[name], seen[name])) for name in reads}
         return pooled, read
 
 
 def loss_of(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
-    """The four contrastive losses and those of reading; how often the nearest caption, and all that is read, is right."""
+    """The contrastive losses and those of reading; how often the nearest caption, and all that is read, is right."""
     vectors, read = model(batch)
-    scale = torch.tensor(SCALE)
+    scale, bound = torch.tensor(SCALE), _there(BOUND, batch)
     losses = {
-        name: contrastive_loss(vectors[name], vectors[f"{name}_text"], batch[f"{name}_same"], scale) for name in BOUND
+        name: contrastive_loss(vectors[name], vectors[f"{name}_text"], batch[f"{name}_same"], scale) for name in bound
     }
     losses["bound"] = contrastive_loss(vectors["audio"], vectors["bound"], batch["audio_same"], scale)
-    loss = losses["images"] * 2 + losses["videos"] + 0.5 * (losses["audio"] + losses["bound"])
-    shares = {f"{name}_top1": top1(vectors[name], vectors[f"{name}_text"], batch[f"{name}_same"]) for name in BOUND}
-    for name, (_, weight) in READ.items():
+    loss = sum(WEIGHTS[name] * value for name, value in losses.items())
+    shares = {f"{name}_top1": top1(vectors[name], vectors[f"{name}_text"], batch[f"{name}_same"]) for name in bound}
+    for name in read:
         losses[f"{name}_reading"], shares[f"{name}_read"] = readout_loss(read[name], batch[f"{name}_answers"])
-        loss = loss + weight * losses[f"{name}_reading"]
-    return {"loss": loss, **losses, **shares}
+        loss = loss + READ[name][1] * losses[f"{name}_reading"]
+    return {"loss": torch.as_tensor(loss), **losses, **shares}
+
+
+def _there(names: Iterable[str], batch: Mapping[str, Tensor]) -> list[str]:
+    return [name for name in names if name in batch]
 
 
 def main() -> None:
     """Train, and save `<output>/imagebind` as encoders.imagebind reads it."""
     made = parser(__doc__ or "", steps=5000, batch_size=32)
     made.add_argument("--sounds", type=Path, required=True, help="folder that keeps the pool of sounds")
-    made.add_argument("--pool", type=int, default=1800, help="sounds rendered once")
+    made.add_argument("--pool", type=int, default=9600, help="sounds rendered once")
+    made.add_argument(
+        "--audio-alone", action="store_true", help="train the audio tower alone, on four times the sounds"
+    )
     arguments = made.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(arguments.seed)
@@ -125,18 +132,25 @@ def main() -> None:
             {name: value.float() for name, value in load_file(arguments.init_from / "model.safetensors").items()}
         )
     encode = file_encode(tokens, text)
-    sounds = sound_pool(arguments.sounds, size=arguments.pool, seed=0, workers=arguments.workers)
+    if arguments.audio_alone:
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(name.split(".")[1] == "audio")
+    pools = {
+        "audio": sound_pool(arguments.sounds, size=arguments.pool, seed=0, kind="heard", workers=arguments.workers),
+        "foreign": sound_pool(
+            arguments.sounds, size=arguments.pool // 4, seed=0, kind="foreign", workers=arguments.workers
+        ),
+    }
 
     def batch(step: int, side_seed: int = 0) -> Batch:
         rng = random.Random(f"imagebind {arguments.seed} {side_seed} {step}")
+        if arguments.audio_alone:
+            return heard_batch(rng, arguments.batch_size)
         images, image_texts, image_scenes = pictures(rng, arguments.batch_size)
         frames, video_texts, video_scenes = videos(rng, arguments.batch_size // 2)
         recoloured, recoloured_answers = recoloured_pictures(rng, arguments.batch_size // 2)
         partial, partial_answers = partial_videos(rng, arguments.batch_size)
-        places = [rng.randrange(len(sounds)) for _ in range(arguments.batch_size // 4)]
-        heard = [sound_scene(0, place)[0] for place in places]
-        shown = [_with_thing_of(scene, rng) for scene in heard]
-        return {
+        return heard_batch(rng, arguments.batch_size // 4) | {
             "images": image_batch(torch.from_numpy(images), vision),
             "images_text": text_batch(image_texts, encode, text),
             "images_same": matches(image_scenes),
@@ -149,21 +163,29 @@ def main() -> None:
             "videos_text": text_batch(video_texts, encode, text),
             "videos_same": matches(video_scenes),
             "videos_answers": answers(video_scenes),
-            "audio": audio_batch(waveforms(sounds, places), audio),
-            "audio_text": text_batch(
-                [caption(scene, rng.getrandbits(31), kind="audio") for scene in heard], encode, text
-            ),
+        }
+
+    def heard_batch(rng: random.Random, count: int) -> dict[str, Tensor]:
+        places = [rng.randrange(len(pools["audio"])) for _ in range(count)]
+        foreign = [rng.randrange(len(pools["foreign"])) for _ in range(max(1, count // 3))]
+        heard = [sound_scene(0, place)[0] for place in places]
+        shown = np.stack([render_image(_with_thing_of(scene, rng), rng.getrandbits(31)) for scene in heard])
+        texts = [caption(scene, rng.getrandbits(31), kind="audio") for scene in heard]
+        return {
+            "audio": audio_batch(waveforms(pools["audio"], places), audio),
+            "audio_text": text_batch(texts, encode, text),
             "audio_same": matches(heard),
             "audio_answers": answers(heard, heard=True),
-            "bound": image_batch(
-                torch.from_numpy(np.stack([render_image(scene, rng.getrandbits(31)) for scene in shown])), vision
-            ),
+            "foreign": audio_batch(waveforms(pools["foreign"], foreign), audio),
+            "foreign_answers": answers([None] * len(foreign), heard=True),
+            "bound": image_batch(torch.from_numpy(shown), vision),
         }
 
     def preview(path: Path) -> None:
         given = {name: value.to(next(model.parameters()).device) for name, value in batch(0, side_seed=1).items()}
         vectors, _ = Binding(model, readout)(given)
-        cosines = normalize(vectors["images"].float(), dim=-1) @ normalize(vectors["images_text"].float(), dim=-1).T
+        name = "audio" if arguments.audio_alone else "images"
+        cosines = normalize(vectors[name].float(), dim=-1) @ normalize(vectors[f"{name}_text"].float(), dim=-1).T
         grey = ((cosines.clamp(0, 1)) * 255).byte().cpu().numpy()
         save_grid(np.repeat(grey[None, ..., None], 3, axis=-1), path, columns=1, scale=8)
 

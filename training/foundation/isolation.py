@@ -3,7 +3,8 @@
 Every colour comes with some things only (split.py holds the other pairs out), so that a colour seen is a hint at the
 thing: encoders that take it fail on the pairs held out. With colours turned at random, of which nothing is asked, a shape
 tells of the thing alone (and never in the colour held out for it); a blurred video tells of the motion alone, one that
-stands still, or whose frames are shuffled, of all but the motion.
+stands still, or whose frames are shuffled, of all but the motion. Things that may not spin in training are never seen
+upside down: whole frames rotated show them so, without a motion of their own.
 """
 
 import math
@@ -12,7 +13,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, interpolate
+from torch.nn.functional import affine_grid, avg_pool2d, grid_sample, interpolate
 
 from training.foundation.readout import answers, without
 from training.world.pictures import COLOUR_RGB, RGB, render_image, render_video
@@ -21,13 +22,14 @@ from training.world.split import colour_is_held_out, draw
 from training.world.talk import Partial
 
 GREY_SHARE = 0.15
-_OF_VIDEOS: tuple[Partial, ...] = ("still", "blurred", "shuffled")
+_OF_VIDEOS: tuple[Partial, ...] = ("still", "blurred", "shuffled", "rotated")
 # What nothing is asked of, since it was taken away.
 HIDDEN: Mapping[Partial, tuple[str, ...]] = {
     "": (),
     "turned": ("colour", "other_colour", "background"),
     "still": ("motion",),
     "shuffled": ("motion",),
+    "rotated": ("motion", "background"),
     "blurred": ("thing", "colour", "background"),
 }
 BLUR_PX = 16  # the edge of the squares in which a blurred video keeps but the mean
@@ -43,7 +45,7 @@ def recoloured_pictures(rng: random.Random, count: int) -> tuple[Tensor, Tensor]
 
 
 def partial_videos(rng: random.Random, count: int) -> tuple[Tensor, Tensor]:
-    """Videos, in turn still, blurred and shuffled: uint8 (count, 8, 64, 64, 3), and the answers that each still holds."""
+    """Videos, in turn still, blurred, shuffled, rotated: uint8 (count, 8, 64, 64, 3), and the answers that each still holds."""
     scenes = [draw(rng, "video", "train") for _ in range(count)]
     kinds = [_OF_VIDEOS[number % len(_OF_VIDEOS)] for number in range(count)]
     frames = [
@@ -66,6 +68,8 @@ def isolated(pixels: Tensor, partial: Partial, rng: random.Random, scene: Scene)
             return pixels[rng.sample(places, len(places))]
         case "blurred":
             return blurred(pixels)
+        case "rotated":
+            return rotated(pixels, rng)
     return pixels
 
 
@@ -102,6 +106,19 @@ def _is_held_out(thing: Thing, rgb: Tensor) -> bool:
     """Tell whether the palette's colour nearest to `rgb` (3,) is held out for the thing."""
     distances = {name: float((rgb - torch.tensor(known)).norm()) for name, known in COLOUR_RGB.items()}
     return colour_is_held_out(thing.name, min(distances, key=distances.__getitem__))
+
+
+def rotated(frames: Tensor, rng: random.Random) -> Tensor:
+    """uint8 (frames, H, W, 3) -> the same, each rotated about its centre, all by one random angle or each by its own."""
+    alike = rng.random() < 0.5
+    angle = rng.uniform(0, 2 * math.pi)
+    angles = torch.tensor([angle if alike else rng.uniform(0, 2 * math.pi) for _ in frames])
+    cosines, sines, zeros = angles.cos(), angles.sin(), torch.zeros(len(frames))
+    matrices = torch.stack([cosines, -sines, zeros, sines, cosines, zeros], dim=1).reshape(-1, 2, 3)
+    planes = frames.permute(0, 3, 1, 2).float()
+    places = affine_grid(matrices, list(planes.shape), align_corners=False)
+    turned = grid_sample(planes, places, padding_mode="reflection", align_corners=False)
+    return turned.round().byte().permute(0, 2, 3, 1)
 
 
 def blurred(frames: Tensor) -> Tensor:

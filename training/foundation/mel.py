@@ -2,8 +2,9 @@
 
 import random
 from concurrent.futures import ProcessPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,8 +12,9 @@ from torch import Tensor
 from torchaudio.transforms import MelSpectrogram
 from tqdm import tqdm
 
+from training.world.foreign import render_foreign_audio
 from training.world.scene import SOUNDING_THINGS, Scene, Thing
-from training.world.sounds import NUM_SAMPLES, SAMPLE_RATE, render_audio
+from training.world.sounds import NUM_SAMPLES, SAMPLE_RATE, reach_when_heard, render_audio
 
 HOP = 250
 NUM_MELS = 64
@@ -37,6 +39,9 @@ def log_mel(waveform: Tensor) -> Tensor:
     return scaled
 
 
+PoolKind = Literal["sounds", "heard", "foreign"]
+
+
 def sound_scene(seed: int, index: int) -> tuple[Scene, int]:
     """The scene and render seed at a place of the pool of sounds; things take turns."""
     rng = random.Random(f"sounds {seed} {index}")
@@ -44,18 +49,25 @@ def sound_scene(seed: int, index: int) -> tuple[Scene, int]:
     return Scene((thing,), "sky"), rng.getrandbits(31)
 
 
-def _render(seed: int, index: int) -> np.ndarray:
+def _render(seed: int, kind: PoolKind, index: int) -> np.ndarray:
     scene, number = sound_scene(seed, index)
-    return (render_audio(scene, number) * 32767).round().astype(np.int16)
+    if kind == "foreign":
+        waveform = render_foreign_audio(number)
+    else:
+        waveform = render_audio(scene, number, reach=reach_when_heard(number, "train") if kind == "heard" else 0.0)
+    return (waveform * 32767).round().astype(np.int16)
 
 
-def sound_pool(folder: Path, *, size: int, seed: int, workers: int = 1) -> np.ndarray:
-    """Render `size` training sounds once, kept in `folder`: int16 (size, 32000), memory-mapped."""
-    path = folder / f"sounds-{seed}-{size}.npy"
+def sound_pool(folder: Path, *, size: int, seed: int, kind: PoolKind = "sounds", workers: int = 1) -> np.ndarray:
+    """Render `size` training sounds once, kept in `folder`: int16 (size, 32000), memory-mapped.
+
+    They are there to be made ("sounds"), to be "heard" (every other one has dials beyond their ends), or "foreign".
+    """
+    path = folder / f"{kind}-{seed}-{size}.npy"
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         with ProcessPoolExecutor(max(1, workers)) as pool:
-            rendered = pool.map(_render, [seed] * size, range(size), chunksize=48)
+            rendered = pool.map(partial(_render, seed, kind), range(size), chunksize=48)
             sounds = np.stack(list(tqdm(rendered, total=size, desc="sounds", mininterval=5)))
         np.save(path.with_suffix(".tmp.npy"), sounds)
         path.with_suffix(".tmp.npy").replace(path)

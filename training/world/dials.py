@@ -8,12 +8,14 @@ from training.world.split import SOUND_BAND, Side
 class Dials:
     """The parameters of one sound, each drawn on a scale from 0 to 1.
 
-    In training no dial stands inside `SOUND_BAND`. In a held-out sound the first dial, the most audible one, always does;
-    the others stand anywhere.
+    In training no dial stands inside `SOUND_BAND`, and some stand up to `reach` beyond their ends. In a held-out sound the
+    first dial, the most audible one, always stands in the band; the others stand anywhere.
     """
 
-    def __init__(self, rng: np.random.Generator, side: Side) -> None:
-        self._rng, self._side = rng, side
+    def __init__(self, rng: np.random.Generator, side: Side, reach: float = 0.0) -> None:
+        if reach and side == "held_out":
+            raise ValueError("Held-out sounds have no dials beyond their ends.")
+        self._rng, self._side, self._reach = rng, side, reach
         self.positions: dict[str, float] = {}
 
     def turn(self, name: str, lowest: float, highest: float) -> float:
@@ -21,7 +23,7 @@ class Dials:
         low, high = SOUND_BAND
         position = self._rng.uniform()
         if self._side == "train":
-            position *= 1 - (high - low)
+            position = position * (1 + 2 * self._reach - (high - low)) - self._reach
             position += (high - low) if position >= low else 0.0
         elif not self.positions:
             position = low + position * (high - low)

@@ -25,10 +25,10 @@ ATTRIBUTES: Mapping[Kind, frozenset[str]] = {
     "audio": frozenset({"thing"}),
 }
 # What was taken away from a medium, so that the rest is read on its own: its hues turned; its motion (one frame, or the
-# frames in any order); its shapes.
-Partial = Literal["", "turned", "still", "shuffled", "blurred"]
+# frames in any order); its shapes; or how it stood, with its place.
+Partial = Literal["", "turned", "still", "shuffled", "blurred", "rotated"]
 _WITHOUT_HINTS: Mapping[Kind, tuple[Partial, ...]] = {
-    "one": ("turned",), "two": ("turned",), "video": ("still", "shuffled"), "audio": ("",),
+    "one": ("turned",), "two": ("turned",), "video": ("still", "shuffled", "rotated"), "audio": ("",),
 }  # fmt: skip
 _OFTEN_PARTIAL = 0.6
 _HARD_SOUNDS, _OFTEN_HARD = ("bell", "phone"), 0.25

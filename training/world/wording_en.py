@@ -106,16 +106,20 @@ _USERS: dict[str, tuple[Templates, Templates]] = {
     "draw_and_play": (
         ("draw {p} and play its sound", "draw {p} and play it", "draw {p} and let me hear it",
          "show me {p} and its sound",
-         "make a picture of {p} and play the sound", "draw {p}, then play its sound"),
+         "make a picture of {p} and play the sound", "draw {p}, then play its sound", "show me {p}, then play it",
+         "make a picture of {p} and let me hear it", "I want a picture of {p} and its sound",
+         "I want to see {p} and hear its sound", "can you draw {p} and let me hear its sound?"),
         ("show me {p} and let me hear it", "paint {p}, then let me hear its sound"),
     ),
     "draw_and_play_other": (
         ("draw {p} and play {s}", "show me {p} and let me hear {s}", "draw {p}, then play {s}",
-         "make a picture of {p} and play {s}"),
+         "make a picture of {p} and play {s}", "I want a picture of {p} and to hear {s}",
+         "I want to see {p} and hear {s}", "show me {p}, then let me hear {s}"),
         ("paint {p} and let me hear {s}", "draw {p} and I want to hear {s}"),
     ),
     "play_and_draw": (
-        ("play {s} and draw {p}", "let me hear {s} and draw {p}", "play {s}, then show me {p}"),
+        ("play {s} and draw {p}", "let me hear {s} and draw {p}", "play {s}, then show me {p}",
+         "I want to hear {s} and see {p}", "let me hear {s} and show me {p}"),
         ("let me hear {s}, then draw {p}",),
     ),
     "draw_and_animate": (
@@ -125,7 +129,9 @@ _USERS: dict[str, tuple[Templates, Templates]] = {
     ),
     "animate_with_sound": (
         ("animate {p} with its sound", "make a video of {p} with sound", "show me a video of {p} with its sound",
-         "make a video with sound of {p}", "animate {p} and let me hear it"),
+         "make a video with sound of {p}", "animate {p} and let me hear it",
+         "I want a video of {p} and its sound", "I want to see a video of {p} and hear it", "I want to hear and see {p}",
+         "show me {p} as a video and let me hear it"),
         ("create a video of {p} with its sound", "I want to see and hear a video of {p}"),
     ),
     "revise_colour": (
