@@ -15,10 +15,15 @@ from encoders.json_file import INDEX_SUFFIX, shards
 
 PICKLES = (".pt", ".pth", ".bin")
 NUM_SHOWN = 5
+MAX_SHARED = 8  # how often on average the numbers of a file may be used: tied tensors have theirs in common
 SAFE_COPY = (
     "Ask its publisher for safetensors; or, on a machine that you would trust the file with, load it there and write "
     "its tensors with safetensors.torch.save_file."
 )
+
+
+class _Refused(ValueError):
+    """A file is not opened, for a reason that its message says."""
 
 
 def find_weights(folder: Path, names: Sequence[str]) -> Path | None:
@@ -50,7 +55,40 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
             ) from error
     if path.suffix not in PICKLES:
         raise ValueError(f"{path} is no weights file that can be read; wanted .safetensors, {', '.join(PICKLES)}.")
-    return _tensors(_unpickled(path), path)
+    return _tensors(unpickled(path), path)
+
+
+def unpickled(path: Path, allowed: Sequence[type] = ()) -> object:
+    """Return what a .pt, .pth or .bin file holds: tensors, plain values, and objects of the `allowed` classes.
+
+    Raises ValueError if it asks for anything else, is a TorchScript archive or a packed one, or is not whole.
+    """
+    try:
+        if zipfile.is_zipfile(path):
+            _check_archive(path)
+        else:
+            _check_beginning(path)
+        with torch.serialization.safe_globals(list(allowed)):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f"{path} asks for more than tensors when it is opened, so it is refused. {SAFE_COPY}"
+        ) from error
+    except _Refused:
+        raise
+    except Exception as error:
+        # Of a damaged or forged file torch's restricted reader says whatever it stumbles over: IndexError, KeyError...
+        raise ValueError(f"{path} is damaged or half-downloaded; fetch it again. ({error})") from error
+
+
+def plain_tensors(content: Mapping[Any, Any], path: Path) -> dict[str, Tensor]:
+    """Return a mapping as a state dict. Raises ValueError unless it is one, of numbers that the file really holds."""
+    if odd := [str(name) for name, value in content.items() if not (isinstance(name, str) and _is_plain(value))]:
+        raise ValueError(f"{path} is not a state dict: these entries are no tensors: {some(odd)}.")
+    # A few numbers can be named as the whole of a tensor of any size, which then fills the memory as it is copied.
+    if sum(value.nbytes for value in content.values()) > MAX_SHARED * path.stat().st_size:
+        raise ValueError(f"{path} names tensors of more numbers than it holds, so it is refused. {SAFE_COPY}")
+    return dict(content)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], dtype: torch.dtype = torch.float32) -> None:
@@ -133,28 +171,26 @@ def _read_split(index: Path) -> dict[str, Tensor]:
     return state
 
 
-def _unpickled(path: Path) -> object:
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if any(name.endswith("/constants.pkl") for name in archive.namelist()):
-                raise ValueError(
-                    f"{path} is a TorchScript archive: it holds code to run, so it is refused. {SAFE_COPY}"
-                )
-    else:
-        with path.open("rb") as file:
-            if file.read(1) != pickle.PROTO:
-                raise ValueError(
-                    f"{path} is not a whole weights file: half-downloaded, a git-lfs pointer or an error page. "
-                    "Fetch it again."
-                )
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ValueError(
-            f"{path} asks for more than tensors when it is opened, so it is refused. {SAFE_COPY}"
-        ) from error
-    except (RuntimeError, EOFError, OSError) as error:
-        raise ValueError(f"{path} is damaged or half-downloaded; fetch it again. ({error})") from error
+def _check_archive(path: Path) -> None:
+    """Raise ValueError if an archive holds code, or unpacks to more than its size: torch packs without compressing."""
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+    if any(member.filename.endswith("/constants.pkl") for member in members):
+        raise _Refused(f"{path} is a TorchScript archive: it holds code to run, so it is refused. {SAFE_COPY}")
+    if sum(member.file_size for member in members) > path.stat().st_size:
+        raise _Refused(
+            f"{path} unpacks to more than its size, as no file of torch's does, so it is refused. {SAFE_COPY}"
+        )
+
+
+def _check_beginning(path: Path) -> None:
+    """Raise ValueError if a file is no pickle by its first byte."""
+    with path.open("rb") as file:
+        if file.read(1) != pickle.PROTO:
+            raise _Refused(
+                f"{path} is not a whole weights file: half-downloaded, a git-lfs pointer or an error page. "
+                "Fetch it again."
+            )
 
 
 def _tensors(content: object, path: Path) -> dict[str, Tensor]:
@@ -162,8 +198,8 @@ def _tensors(content: object, path: Path) -> dict[str, Tensor]:
         content = content["state_dict"]
     if not isinstance(content, dict) or not content:
         raise ValueError(f"{path} holds a {type(content).__name__}; wanted a state dict: names and their tensors.")
-    if odd := [
-        str(name) for name, value in content.items() if not (isinstance(name, str) and isinstance(value, Tensor))
-    ]:
-        raise ValueError(f"{path} is not a state dict: these entries are no tensors: {some(odd)}.")
-    return dict(content)
+    return plain_tensors(content, path)
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, Tensor) and value.layout is torch.strided and not value.is_meta

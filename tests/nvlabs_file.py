@@ -124,10 +124,15 @@ def tensor_steps(content: bytes, offset: int, size: Sequence[int], stride: Seque
 
 
 def module_steps(
-    *, parameters: bytes = b"}", modules: bytes = b"}", version: int = 6, class_name: bytes | None = None
+    *,
+    parameters: bytes = b"}",
+    modules: bytes = b"}",
+    settings: bytes = b"}",
+    version: int = 6,
+    class_name: bytes | None = None,
 ) -> bytes:
     """Return the steps that put down one of NVIDIA's modules."""
-    state = mapping(("_parameters", parameters), ("_buffers", b"}"), ("_modules", modules))
+    state = mapping(("_parameters", parameters), ("_buffers", b"}"), ("_modules", modules), ("_init_kwargs", settings))
     facts = mapping(
         ("type", text("class")), ("version", bytes([ord("K"), version])), ("module_src", text("1/0")),
         ("class_name", class_name or text("Generator")), ("state", state),

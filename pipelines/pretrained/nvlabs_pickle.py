@@ -23,6 +23,7 @@ MAX_DEPTH = 16  # of modules in modules
 MAX_RANK = 8
 MAX_LENGTH = 2**40
 MAX_SETTINGS = 1_000
+MAX_NESTED = 32  # settings in settings
 
 MODULE = "torch_utils.persistence _reconstruct_persistent_obj"
 MODULE_VERSION = 6
@@ -143,20 +144,22 @@ class _Reader:
 
 
 class _Settings:
-    """Copies numbers, strings and their lists and mappings, up to a number of them all together."""
+    """Copies numbers, strings and their lists and mappings, up to a number of them all together and a depth."""
 
     def __init__(self) -> None:
         self.num_left = MAX_SETTINGS
 
-    def plain(self, value: Any) -> Any:
+    def plain(self, value: Any, depth: int = 0) -> Any:
         self.num_left -= 1
-        if self.num_left < 0:
-            raise Refused(f"its network has more than {MAX_SETTINGS} settings")
+        if self.num_left < 0 or depth > MAX_NESTED:
+            raise Refused(
+                f"its network has more than {MAX_SETTINGS} settings, or some nested more than {MAX_NESTED} deep"
+            )
         if value is None or isinstance(value, bool | int | float | str):
             return value
         if isinstance(value, list | tuple):
-            return [self.plain(item) for item in value]
-        return {name: self.plain(item) for name, item in _mapping(value, "a setting").items()}
+            return [self.plain(item, depth + 1) for item in value]
+        return {name: self.plain(item, depth + 1) for name, item in _mapping(value, "a setting").items()}
 
 
 def _are_sizes(values: Any) -> bool:

@@ -1,7 +1,6 @@
 """Read StyleGAN2 generators: NVIDIA's pickles and state dicts, and those in rosinality's layout."""
 
 import argparse
-import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor
 
 from encoders.json_file import read_json
-from encoders.weights import SAFE_COPY, floats, load_strictly, read_weights
+from encoders.weights import floats, load_strictly, plain_tensors, read_weights, unpickled
 from pipelines.baselines.stylegan2_config import ARCHITECTURES, FIRST_SIZE, StyleGAN2Config
 from pipelines.baselines.stylegan2_model import StyleGAN2Network
 from pipelines.pretrained.nvlabs_pickle import read_nvlabs_pickle
@@ -62,20 +61,16 @@ def _read_state(path: Path) -> dict[str, Tensor]:
         return floats(read_weights(path))
     if not path.is_file():
         raise ValueError(f"A part of this model is missing: there is no file {path}.")
-    try:
-        # Training checkpoints also hold the command line's options, which are a mapping and no more.
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ValueError(f"{path} is damaged, or asks for more than tensors, so it is refused. {SAFE_COPY}") from error
+    # Training checkpoints also hold the command line's options, which are a mapping and no more.
+    content = unpickled(path, allowed=[argparse.Namespace])
     if not isinstance(content, dict):
         raise ValueError(f"{path} holds a {type(content).__name__}; wanted a state dict, or one as 'g_ema'.")
     state = content.get("g_ema", content)
+    if not isinstance(state, dict):
+        raise ValueError(f"{path} holds a {type(state).__name__} as 'g_ema'; wanted a state dict.")
     if AVERAGE in content:
         state = {**state, AVERAGE: content[AVERAGE]}
-    if not all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in state.items()):
-        raise ValueError(f"{path} is no state dict of a generator: not all of its entries are tensors.")
-    return floats(state)
+    return floats(plain_tensors(state, path))
 
 
 def _read_rosinality(state: dict[str, Tensor], arguments: Mapping[str, Any], source: str) -> StyleGAN2Network:

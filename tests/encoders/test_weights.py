@@ -2,6 +2,8 @@
 
 import json
 import os
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,77 @@ def test_a_half_downloaded_file_is_refused(tmp_path: Path, suffix: str) -> None:
         path.write_bytes(whole[:kept])
         with pytest.raises(ValueError, match=r"(?i)half-downloaded.*fetch it again"):
             read_weights(path)
+
+
+def rezipped(path: Path, change: Callable[[bytes], bytes], compression: int = zipfile.ZIP_STORED) -> None:
+    """Write an archive of torch's again with another pickle in it."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, data in members.items():
+            archive.writestr(name, change(data) if name.endswith("data.pkl") else data)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[:-1],
+        lambda data: data[:2] + b"0" + data[2:],  # takes away what was never put down
+        lambda data: data.replace(b"weight", b"\xff\xfeight"),
+        lambda data: data.replace(b"q\x00", b"h\x63", 1),  # asks for what was never kept
+        lambda data: data.replace(b"K\x02K\x03\x86", b"K\x02K\x09\x86"),  # more rows than numbers
+    ],
+)
+def test_a_damaged_pickle_in_a_whole_archive_is_told_to_be_damaged(
+    tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save(STATE, path)
+    before = path.read_bytes()
+    rezipped(path, damage)
+    assert path.read_bytes() != before
+    with pytest.raises(ValueError, match=r"damaged or half-downloaded; fetch it again|asks for more than tensors"):
+        read_weights(path)
+
+
+def test_an_archive_whose_directory_is_damaged_is_told_to_be_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save(STATE, path)
+    data = path.read_bytes()
+    at = data.rindex(b"PK\x01\x02")
+    path.write_bytes(data[:at] + b"PK\x09\x09" + data[at + 4 :])
+    with pytest.raises(ValueError, match="damaged or half-downloaded; fetch it again"):
+        read_weights(path)
+
+
+def test_an_archive_that_unpacks_to_more_than_its_size_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save({"weight": torch.zeros(1000, 1000)}, path)
+    rezipped(path, bytes, zipfile.ZIP_DEFLATED)
+    assert path.stat().st_size < 20_000
+    with pytest.raises(ValueError, match="unpacks to more than its size"):
+        read_weights(path)
+
+
+def test_tensors_of_more_numbers_than_the_file_holds_are_refused(tmp_path: Path) -> None:
+    """A stride of nought makes four bytes a tensor of any size; many views of the same numbers do, too."""
+    path, one = tmp_path / "weights.pth", torch.ones(50_000)
+    for state in ({"weight": torch.ones(1).expand(2**20, 2**20)}, {str(number): one[number:] for number in range(20)}):
+        torch.save(state, path)
+        with pytest.raises(ValueError, match="names tensors of more numbers than it holds"):
+            read_weights(path)
+    torch.save({"embedding": one, "head": one}, path)  # as tied ones are
+    assert set(read_weights(path)) == {"embedding", "head"}
+
+
+@pytest.mark.parametrize(
+    "tensor", [torch.ones(2, 3).to_sparse(), torch.ones(2, 3, device="meta")], ids=["sparse", "meta"]
+)
+@pytest.mark.filterwarnings("ignore:Validating sparse tensor")
+def test_tensors_without_their_numbers_are_no_weights(tmp_path: Path, tensor: Tensor) -> None:
+    torch.save({"weight": tensor, "bias": STATE["bias"]}, tmp_path / "weights.pth")
+    with pytest.raises(ValueError, match="these entries are no tensors: weight"):
+        read_weights(tmp_path / "weights.pth")
 
 
 def test_a_pointer_of_git_lfs_is_no_weights_file(tmp_path: Path) -> None:

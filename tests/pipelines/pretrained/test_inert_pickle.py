@@ -54,6 +54,17 @@ def test_a_list_in_itself_is_read_without_end() -> None:
         (b"Pname\n", "opcode PERSID"),
         (b"K\x01Q", "opcode BINPERSID"),
         (b"\x82\x01", "opcode EXT1"),
+        (b"\x83\x01\x00", "opcode EXT2"),
+        (b"\x84\x01\x00\x00\x00", "opcode EXT4"),
+        (b"]2", "opcode DUP"),
+        (b"]p0\n", "opcode PUT"),
+        (b"g0\n", "opcode GET"),
+        (b"(\x91", "opcode FROZENSET"),
+        (b"\x96" + bytes(8), "opcode BYTEARRAY8"),
+        (b"K\x01\x98", "opcode READONLY_BUFFER"),
+        (b"L9L\n", "opcode LONG"),
+        (b"(l", "opcode LIST"),
+        (b"(d", "opcode DICT"),
         (b"I1\n", "opcode INT"),
         (b"\x97", "opcode NEXT_BUFFER"),
         (named("collections", "OrderedDict") + b")}\x92", "opcode NEWOBJ_EX"),
@@ -95,6 +106,25 @@ def test_every_cut_of_a_file_is_refused() -> None:
     for length in range(len(data)):
         with pytest.raises(Refused):
             interpret(data[:length], {ORDERED})
+
+
+def test_what_the_memory_keeps_is_only_ever_a_record() -> None:
+    """A harmless name is kept, a string takes its place, and the place is called; and a record is put into itself."""
+    swapped = named("collections", "OrderedDict") + b"q\x010" + text("system") + b"q\x010h\x01)R"
+    with pytest.raises(Refused, match="calls a str with a tuple"):
+        interpret(whole(swapped), {ORDERED})
+    circle = interpret(
+        whole(called("collections", "OrderedDict") + b"q\x01" + text("__reduce__") + b"h\x01s"), {ORDERED}
+    )
+    assert circle.items["__reduce__"] is circle
+
+
+@pytest.mark.parametrize("steps", [b"]" * 9000 + b"a" * 8999, b")" + b"\x85" * 8999])
+def test_what_is_nested_deeper_than_python_follows_is_read_all_the_same(steps: bytes) -> None:
+    read = interpret(whole(steps), ())
+    for _ in range(8999):
+        (read,) = read
+    assert not read
 
 
 def test_a_file_of_very_many_steps_is_refused() -> None:

@@ -189,6 +189,21 @@ def test_settings_that_double_again_and_again_are_refused(tmp_path: Path) -> Non
         read_nvlabs_pickle(tmp_path / "n.pkl")
 
 
+NESTED = {
+    "lists": b"]" * 901 + b"a" * 900,
+    "tuples": b")" + b"\x85" * 900,
+    "mappings": b"}" + (text("x") + b"}") * 900 + b"s" * 900,
+}
+
+
+@pytest.mark.parametrize("kind", NESTED)
+def test_settings_nested_deeper_than_python_follows_are_refused(tmp_path: Path, kind: str) -> None:
+    steps = module_steps(settings=mapping(("z_dim", NESTED[kind])))
+    (tmp_path / "n.pkl").write_bytes(whole(mapping(("G_ema", steps))))
+    with pytest.raises(ValueError, match="some nested more than 32 deep"):
+        read_nvlabs_pickle(tmp_path / "n.pkl")
+
+
 def test_a_file_that_is_no_network_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "n.pkl"
     with pytest.raises(ValueError, match="there is no file"):

@@ -166,7 +166,7 @@ class Malicious:
 def test_a_malicious_checkpoint_is_refused_and_runs_nothing(tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     torch.save({"g_ema": {}, "args": Malicious(trace)}, tmp_path / "x.pt")
-    with pytest.raises(ValueError, match=r"asks for more than tensors, so it is refused\. Ask its publisher"):
+    with pytest.raises(ValueError, match=r"asks for more than tensors .* refused\. Ask its publisher"):
         read_stylegan2(tmp_path / "x.pt")
     assert not trace.exists()
 
@@ -175,7 +175,8 @@ def test_a_malicious_checkpoint_is_refused_and_runs_nothing(tmp_path: Path) -> N
     ("content", "message"),
     [
         ([1], "holds a list; wanted a state dict"),
-        ({"g_ema": {"style.1.weight": 3}}, "not all of its entries are tensors"),
+        ({"g_ema": [1]}, "holds a list as 'g_ema'; wanted a state dict"),
+        ({"g_ema": {"style.1.weight": 3}}, "these entries are no tensors: style.1.weight"),
     ],
 )
 def test_a_checkpoint_of_something_else_is_named(tmp_path: Path, content: object, message: str) -> None:
