@@ -43,14 +43,17 @@ OTHERS = frozenset({
     "Qwen2Tokenizer", "Qwen2TokenizerFast", "RobertaTokenizer", "RobertaTokenizerFast",
     "T5Tokenizer", "T5TokenizerFast", "TokenizersBackend",
     "CLIPFeatureExtractor", "CLIPImageProcessor", "ClapFeatureExtractor",
-    "CosineDPMSolverMultistepScheduler", "DDIMScheduler", "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler",
-    "EDMDPMSolverMultistepScheduler", "EulerAncestralDiscreteScheduler", "EulerDiscreteScheduler",
-    "FlowMatchEulerDiscreteScheduler", "LMSDiscreteScheduler", "PNDMScheduler", "UniPCMultistepScheduler",
+    "CosineDPMSolverMultistepScheduler", "DDIMScheduler", "DDPMScheduler", "DEISMultistepScheduler",
+    "DPMSolverMultistepScheduler", "DPMSolverSDEScheduler", "DPMSolverSinglestepScheduler",
+    "EDMDPMSolverMultistepScheduler", "EDMEulerScheduler", "EulerAncestralDiscreteScheduler", "EulerDiscreteScheduler",
+    "FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler", "HeunDiscreteScheduler",
+    "KDPM2AncestralDiscreteScheduler", "KDPM2DiscreteScheduler", "LCMScheduler", "LMSDiscreteScheduler",
+    "PNDMScheduler", "SASolverScheduler", "TCDScheduler", "UniPCMultistepScheduler",
 })  # fmt: skip
 # Older folders name classes that are gone, and the bare GPT-2, which has lost what AudioLDM2 writes with.
 SUCCESSORS = {"CLIPFeatureExtractor": "CLIPImageProcessor", "GPT2Model": "GPT2LMHeadModel"}
 # What a class needs besides, and the extra of this project that installs it.
-NEEDED = {"CosineDPMSolverMultistepScheduler": ("torchsde", "sde")}
+NEEDED = dict.fromkeys(("CosineDPMSolverMultistepScheduler", "DPMSolverSDEScheduler"), ("torchsde", "sde"))
 NOTHING = [None, None]  # in the place of a part that is left out
 
 

@@ -1,6 +1,7 @@
 """Stock diffusers pipelines, loaded by us and called through our decoders, with the recorded noise and prompts."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -20,6 +21,7 @@ from encoders.modality import Modality
 from pipelines.decoders import load_decoder
 from pipelines.decoders.audioldm import ClassLabelsDecoder
 from pipelines.decoders.base import DecodeOptions, DecoderConfig
+from pipelines.decoders.sampling import CALLBACK, call_arguments
 
 PREFIX = ("sd15_pipeline", "sd2_pipeline", "audioldm_pipeline", "textvideo_pipeline")
 KINDS = {
@@ -27,7 +29,10 @@ KINDS = {
     "StableDiffusionPipeline": ("prompt_embeds", Modality.IMAGE),
     "TextToVideoSDPipeline": ("prompt_embeds", Modality.VIDEO),
 }
-CALL = ("height", "width", "num_frames", "audio_length_in_s", "eta", "negative_prompt")
+CALL = (
+    "height", "width", "num_frames", "audio_length_in_s", "eta", "negative_prompt", "guidance_rescale",
+)  # fmt: skip
+STEP = re.compile(r"mid\.latents_after_step(\d+)")
 LEGACY_VAE = "extra/vae_legacy_attention_keys.safetensors"
 
 
@@ -49,7 +54,8 @@ def compare(folder: Path) -> Iterator[Compared]:
     yield from _networks(pipeline, recorded)
     with _steps(pipeline) as steps:
         (media,) = decoder.decode({"prompt_embeds": recorded["in.prompt_embeds"]}, DecodeOptions(seed=0))
-    for number, latents in enumerate(steps):
+    numbers = {int(match[1]) for name in recorded if (match := STEP.fullmatch(name))}
+    for number, latents in _numbered(pipeline, steps, facts["num_inference_steps"], numbers).items():
         name = f"mid.latents_after_step{number}"
         if name not in recorded:  # some steps may be recorded, not all
             continue
@@ -125,6 +131,18 @@ def _legacy(folder: Path, facts: dict[str, Any], recorded: dict[str, Tensor]) ->
         weights.write_bytes((folder / LEGACY_VAE).read_bytes())
         vae = _decoder(copy, facts, {}).pipeline.vae
         yield from _autoencoder(vae, recorded, " (older keys)")
+
+
+def _numbered(pipeline: Any, steps: list[Tensor], num_asked: int, numbers: set[int]) -> dict[int, Tensor]:
+    """Number latents as the recorded ones are: by the scheduler's steps, or by the calls of an older callback.
+
+    That one skips the steps that warm a scheduler up, and all but the last of those that it takes for one.
+    """
+    total, order = len(steps), pipeline.scheduler.order
+    warmup = total - num_asked * order
+    told = [steps[n - 1] for n in range(1, total + 1) if n == total or (n > warmup and n % order == 0)]
+    is_older = CALLBACK not in call_arguments(pipeline)
+    return dict(enumerate(told if is_older and numbers == set(range(len(told))) else steps))
 
 
 @contextmanager

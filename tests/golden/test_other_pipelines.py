@@ -13,6 +13,8 @@ from diffusers import (
     DDIMScheduler,
     DPMSolverMultistepScheduler,
     EulerDiscreteScheduler,
+    HeunDiscreteScheduler,
+    PNDMScheduler,
     TextToVideoSDPipeline,
     UNet2DConditionModel,
     UNet3DConditionModel,
@@ -50,9 +52,24 @@ def stable_diffusion_unguided(folder: Path) -> None:
     _leave_out(folder, "in.negative_prompt_embeds", "mid.latents_after_step0", "mid.latents_after_step1")
 
 
-def _stable_diffusion(folder: Path, pipeline: Any, guidance_scale: float = 3.0) -> None:
+def stable_diffusion_by_heun(folder: Path) -> None:
+    """Two steps of the scheduler for one, and guidance that is scaled back."""
+    pipeline: Any = parts.image_pipeline(seed=80)
+    pipeline.scheduler = HeunDiscreteScheduler.from_config(pipeline.scheduler.config)
+    _stable_diffusion(folder, pipeline, guidance_rescale=0.7)
+
+
+def stable_diffusion_warmed_up(folder: Path) -> None:
+    """A step more than was asked for, as with the scheduler of the first release."""
+    pipeline: Any = parts.image_pipeline(seed=81)
+    pipeline.scheduler = PNDMScheduler(beta_schedule="scaled_linear", skip_prk_steps=True, steps_offset=1)
+    _stable_diffusion(folder, pipeline)
+
+
+def _stable_diffusion(folder: Path, pipeline: Any, guidance_scale: float = 3.0, **call: Any) -> None:
     facts = {
         **CAPTIONS, "eta": 0.0, "num_inference_steps": 3, "guidance_scale": guidance_scale, "height": 24, "width": 16,
+        **call,
     }  # fmt: skip
     embedded, ids = pipeline.encode_prompt("a kite", "cpu", 1, True, "rain"), _ids(pipeline)
     steps: list[Tensor] = []
@@ -82,6 +99,11 @@ def text_to_video_of_velocity(folder: Path) -> None:
 def text_to_video_unguided(folder: Path) -> None:
     _text_to_video(folder, _video_pipeline(DDIMScheduler(**DIFFUSION)), 2, 2, 1.0)
     _leave_out(folder, "in.negative_prompt_embeds", "mid.latents_after_step0")
+
+
+def text_to_video_by_heun(folder: Path) -> None:
+    """Two steps of the scheduler for one, of which the callback tells the second."""
+    _text_to_video(folder, _video_pipeline(HeunDiscreteScheduler(beta_schedule="scaled_linear")), 2, 3, 5.0)
 
 
 def _video_pipeline(scheduler: Any) -> Any:
@@ -119,6 +141,12 @@ def audioldm_with_a_memory(folder: Path) -> None:
     """A scheduler of another kind, and an autoencoder that halves once."""
     scheduler = DPMSolverMultistepScheduler(beta_schedule="scaled_linear", steps_offset=1)
     _audioldm(folder, _audio_pipeline(scheduler, (8, 16)), 0.05, 3, 2.0)
+
+
+def audioldm_warmed_up(folder: Path) -> None:
+    """A step more than was asked for, of which the callback does not tell."""
+    scheduler = PNDMScheduler(beta_schedule="scaled_linear", skip_prk_steps=True)
+    _audioldm(folder, _audio_pipeline(scheduler, (8, 16)), 0.05, 3, 2.5)
 
 
 def audioldm_unguided(folder: Path) -> None:
@@ -220,8 +248,10 @@ def _leave_out(folder: Path, *names: str) -> None:
 
 
 MAKERS = (
-    stable_diffusion, stable_diffusion_with_sigmas, stable_diffusion_unguided, text_to_video, text_to_video_of_velocity,
-    text_to_video_unguided, audioldm, audioldm_with_a_memory, audioldm_unguided,
+    stable_diffusion, stable_diffusion_with_sigmas, stable_diffusion_unguided, stable_diffusion_by_heun,
+    stable_diffusion_warmed_up, text_to_video, text_to_video_by_heun, text_to_video_of_velocity,
+    text_to_video_unguided, audioldm, audioldm_with_a_memory, audioldm_warmed_up,
+    audioldm_unguided,
 )  # fmt: skip
 
 

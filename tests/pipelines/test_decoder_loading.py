@@ -1,8 +1,10 @@
 """Decoders from folders: whole and fitting weights, older layouts, known classes, and nothing that could run."""
 
+import inspect
 import json
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from shutil import copytree
@@ -211,6 +213,36 @@ def test_pickled_tensors_made_safe_by_our_own_command_are_read(folder: Path, sto
         convert((folder / file).parent)
     for part in ("unet", "text_encoder"):
         assert_same(*(getattr(load(f).pipeline, part) for f in (folder, stock)))
+
+
+# Those that Stable Diffusion can be sampled with; the others belong to other families, which have tests of their own.
+SCHEDULERS = sorted(
+    name
+    for name in catalogue.OTHERS
+    if name.endswith("Scheduler") and name not in catalogue.NEEDED and not name.startswith(("EDM", "FlowMatch"))
+)
+
+
+@pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")  # of diffusers' own use of numpy
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_any_scheduler_makes_what_it_makes_in_the_stock_pipeline(name: str, folder: Path) -> None:
+    edit(folder / "model_index.json", scheduler=["diffusers", name])
+    scheduler_class = getattr(diffusers, name)
+    wanted = {"beta_schedule": "scaled_linear", "steps_offset": 1, "skip_prk_steps": True, "clip_sample": False}
+    known = inspect.signature(scheduler_class).parameters
+    scheduler_class(**{key: value for key, value in wanted.items() if key in known}).save_pretrained(
+        folder / "scheduler"
+    )
+    decoder, latents = load(folder), torch.randn(1, 4, 4, 4, generator=torch.Generator().manual_seed(1))
+    decoder.config = replace(decoder.config, call={**decoder.config.call, "latents": latents})
+    (made,) = decoder.decode(decoder.condition(["a bell"]), DecodeOptions(seed=3, num_inference_steps=3))
+    stock = diffusers.StableDiffusionPipeline.from_pretrained(folder)
+    stock.set_progress_bar_config(disable=True)
+    assert type(stock.scheduler).__name__ == name
+    call = {**decoder.config.call, "generator": torch.Generator().manual_seed(3), "num_inference_steps": 3}
+    guidance = decoder.config.guidance_scale
+    pixels = stock("a bell", **call, guidance_scale=guidance, output_type="np").images[0]
+    assert torch.equal(made.pixels, torch.from_numpy(pixels).permute(2, 0, 1))
 
 
 def test_a_scheduler_whose_package_is_not_installed_names_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
