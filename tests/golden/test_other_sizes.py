@@ -1,7 +1,11 @@
-"""Fixtures of the same form with other sizes, seeds and names: the comparison reads them as it reads ours."""
+"""Fixtures of the same form with other sizes, seeds and names: the comparison reads them as it reads ours.
+
+open_clip and torch's own transformer compute what is recorded of CLIP and NExT-GPT; ImageBind's towers are computed from
+the weights anew, their attention by nn.MultiheadAttention.
+"""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,55 +14,18 @@ import pytest
 import torch
 from open_clip.model import build_model_from_openai_state_dict
 from parity import GOLDEN
-from recording import assert_compared_whole, write
-from torch import Tensor
+from recording import Recorded, assert_compared_whole, write
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from encoders.clip_parts import create_clip
-from encoders.imagebind_config import ImageBindConfig
+from encoders.imagebind_config import CLIP_MEAN, CLIP_STD, ImageBindConfig
 from encoders.imagebind_model import ImageBind
-from pipelines.baselines.stylegan2_config import StyleGAN2Config
-from pipelines.baselines.stylegan2_model import StyleGAN2Network, noise_of
 
-
-def stylegan2(folder: Path) -> None:
-    config = StyleGAN2Config(
-        (12, 10, 8, 6, 4), z_dim=9, w_dim=11, num_classes=4, num_mapping_layers=3, conv_clamp=0.7, embed_dim=11,
-        mapping_dim=11, resample_filter=(0.125, 0.375, 0.375, 0.125),
-    )  # fmt: skip
-    network = StyleGAN2Network(config).eval()
-    network.mapping.w_avg.normal_()
-    z, c = torch.randn(2, 9), torch.eye(4)[[0, 3]]
-    ws = network.mapping(z, c)
-    cut = network.mapping.truncated(ws, -0.4, 5)
-    recorded = {
-        "in.z": z, "in.c": c, "in.ws_direct": ws + 1, "mid.ws_psi1": ws, "mid.ws_psi-0.4_cutoff5": cut,
-        "out.img_none_psi-0.4_cutoff5": network.synthesis(cut, noise_of("none")),
-        "out.img_const_psi1_ds3": network.synthesis(ws, noise_of("const"))[..., ::3, ::3],
-        "out.img_from_ws": network.synthesis(ws + 1, noise_of("const")),
-    }  # fmt: skip
-    arguments = {
-        "z_dim": 9, "c_dim": 4, "w_dim": 11, "img_resolution": 64, "img_channels": 3,
-        "mapping_kwargs": {"num_layers": 3}, "synthesis_kwargs": {"conv_clamp": 0.7},
-    }  # fmt: skip
-    write(folder, arguments, network.state_dict(), recorded)
-
-
-def stylegan2_without_classes(folder: Path) -> None:
-    """One layer of mapping, no classes, no clamp, grey images, and channels that grow again."""
-    config = StyleGAN2Config((6, 8, 5), z_dim=7, w_dim=7, num_mapping_layers=1, image_channels=1)
-    network = StyleGAN2Network(config).eval()
-    network.mapping.w_avg.normal_()
-    z = torch.randn(3, 7)
-    ws = network.mapping(z, torch.zeros(3, 0))
-    recorded = {
-        "in.z": z, "mid.ws_psi0.25": network.mapping.truncated(ws, 0.25),
-        "out.img_none_psi1": network.synthesis(ws, noise_of("none")),
-    }  # fmt: skip
-    arguments = {
-        "z_dim": 7, "c_dim": 0, "w_dim": 7, "img_resolution": 16, "img_channels": 1,
-        "mapping_kwargs": {"num_layers": 1}, "synthesis_kwargs": {},
-    }  # fmt: skip
-    write(folder, arguments, network.state_dict(), recorded)
+TOWERS = {"image": "vision", "video": "vision", **{name: name for name in ("text", "audio", "depth", "thermal", "imu")}}
+STEMS = {"audio": "rgbt_stem", "depth": "depth_stem", "thermal": "rgbt_stem", "imu": "imu_stem"}
+SMALL = ("norm_layer", "cls_token", "pos_embed", "token_embedding", "stem.proj.1", "pre_transformer", "out_proj", "fc2")
+END = 49407  # of a text; the highest id
 
 
 def nextgpt(folder: Path) -> None:
@@ -149,29 +116,149 @@ def _clip_openai(folder: Path, vision: dict[str, Any], beside: dict[str, Tensor]
     write(folder, facts, model.state_dict() | beside, recorded)
 
 
-def imagebind(folder: Path) -> None:
-    released = json.loads((GOLDEN / "imagebind" / "config.json").read_text()) | {
-        "video_frames": 4, "kernel_size": [2, 28, 28], "out_embed_dim": 20, "vision_embed_dim": 48,
-        "vision_num_blocks": 2, "vision_num_heads": 3, "audio_embed_dim": 16, "audio_num_heads": 4,
-        "audio_num_mel_bins": 64, "audio_target_len": 108, "text_embed_dim": 8, "text_num_heads": 4,
-        "depth_kernel_size": 28, "imu_num_blocks": 3,
+def random_state(config: ImageBindConfig) -> Recorded:
+    """Random weights under the released names: norms and biases too, and scales on either side of their limit.
+
+    What is added up is small, so that an epsilon in a norm makes a difference.
+    """
+    with torch.device("meta"):
+        shapes = {name: value.shape for name, value in ImageBind(config).state_dict().items()}
+    state = {}
+    for name, shape in shapes.items():
+        if name.endswith("log_logit_scale"):
+            state[name] = torch.tensor(5.0 if ".text." in name else 1.5)
+        elif name.endswith(".mask"):
+            state[name] = torch.full(shape, -torch.inf).triu(1)
+        else:
+            size = 0.05 if any(part in name for part in SMALL) else 1.0
+            state[name] = size * torch.randn(shape) / (shape[1:].numel() ** 0.5 if len(shape) > 1 else 2)
+    return state
+
+
+def computed(state: Recorded, facts: dict[str, Any], modality: str, given: Tensor) -> tuple[Recorded, Tensor]:
+    """Return what is on the way, and the embedding (B, D) with its scale, averaged over clips."""
+    tower = TOWERS[modality]
+    clips = given.flatten(0, 1) if given.ndim >= 5 else given
+    tokens = embedded(state, facts, tower, clips)
+    states = blocks(state, int(facts[f"{tower}_num_heads"]), tower, tokens)
+    head = f"modality_heads.{tower}"
+    if tower == "text":
+        last = norm(state, f"{head}.proj.0", states, 1e-6)[torch.arange(len(clips)), clips.argmax(dim=-1)]
+        out = last @ state[f"{head}.proj.1.weight"].T
+    else:
+        last = norm(state, f"{head}.0", states, 1e-6)[:, 0]
+        out = last @ state[f"{head}.{3 if tower == 'imu' else 2}.weight"].T
+    final = out / out.norm(dim=-1, keepdim=True)
+    if (scale := state.get(f"modality_postprocessors.{tower}.1.log_logit_scale")) is not None:
+        final = final * scale.exp().clamp(max=100)
+    if given.ndim >= 5:
+        final = final.view(*given.shape[:2], -1).mean(dim=1)
+    ends = [0, 1, -1]
+    seen = {
+        "tokens_first2_last": tokens[:, ends], "tokens_mean": tokens.mean(dim=1), "trunk_first2_last": states[:, ends],
+        "trunk_mean": states.mean(dim=1), "head": out,
     }  # fmt: skip
-    model = ImageBind(ImageBindConfig.from_released(released)).eval()
-    recorded = {
-        "in.image": torch.randn(1, 3, 224, 224), "in.audio": torch.randn(1, 3, 1, 64, 108),
-        "in.depth": torch.rand(1, 1, 224, 224), "in.text": torch.randint(1, 400, (2, 77)),
-        "in.imu": torch.randn(1, 6, 2000),
+    return seen, final
+
+
+def embedded(state: Recorded, facts: dict[str, Any], tower: str, x: Tensor) -> Tensor:
+    """The tokens that the blocks are given."""
+    name = f"modality_preprocessors.{tower}"
+    if tower == "text":
+        return state[f"{name}.token_embedding.weight"][x] + state[f"{name}.pos_embed"]
+    if tower == "vision":
+        frames = torch.stack([x, x], dim=2) if x.ndim == 4 else x
+        kernel = state[f"{name}.rgbt_stem.proj.1.weight"]
+        patches = F.conv3d(frames, kernel, stride=kernel.shape[2:]).flatten(2).mT
+    elif tower == "imu":
+        size = int(facts["imu_kernel_size"])
+        pieces = [x[..., at : at + size].flatten(1) for at in range(0, x.shape[-1] - size + 1, size)]
+        patches = torch.stack(pieces, dim=1) @ state[f"{name}.imu_stem.proj.weight"].T
+    else:
+        kernel = state[f"{name}.{STEMS[tower]}.proj.weight"]
+        stride = int(facts["audio_stride"]) if tower == "audio" else kernel.shape[-1]
+        patches = F.conv2d(x, kernel, stride=stride).flatten(2).mT
+    if tower != "vision":
+        patches = norm(state, f"{name}.{STEMS[tower]}.norm_layer", patches, 1e-5)
+    positions = state.get(f"{name}.pos_embed", state.get(f"{name}.pos_embedding_helper.pos_embed"))
+    assert positions is not None
+    return torch.cat([state[f"{name}.cls_token"].expand(len(x), -1, -1), patches], dim=1) + positions
+
+
+def blocks(state: Recorded, num_heads: int, tower: str, x: Tensor) -> Tensor:
+    """The trunk, each block's attention by nn.MultiheadAttention, as in the original."""
+    name, number = f"modality_trunks.{tower}", 0
+    if f"{name}.pre_transformer_layer.0.weight" in state:
+        x = norm(state, f"{name}.pre_transformer_layer.0", x, 1e-6)
+    mask = state[f"modality_preprocessors.{tower}.mask"] if tower == "text" else None
+    while (at := f"{name}.blocks.{number}") and f"{at}.norm_1.weight" in state:
+        start = f"{at}.attn."
+        own = {key.removeprefix(start): value for key, value in state.items() if key.startswith(start)}
+        attention = nn.MultiheadAttention(x.shape[-1], num_heads, add_bias_kv="bias_k" in own, batch_first=True)
+        attention.load_state_dict(own)
+        read = norm(state, f"{at}.norm_1", x, 1e-6)
+        x = x + attention(read, read, read, need_weights=False, attn_mask=mask)[0]
+        inner = F.gelu(linear(state, f"{at}.mlp.fc1", norm(state, f"{at}.norm_2", x, 1e-6)))
+        x, number = x + linear(state, f"{at}.mlp.fc2", inner), number + 1
+    return x
+
+
+def norm(state: Recorded, name: str, x: Tensor, eps: float) -> Tensor:
+    return F.layer_norm(x, x.shape[-1:], state[f"{name}.weight"], state[f"{name}.bias"], eps)
+
+
+def linear(state: Recorded, name: str, x: Tensor) -> Tensor:
+    return x @ state[f"{name}.weight"].T + state[f"{name}.bias"]
+
+
+def imagebind(folder: Path, modalities: Sequence[str], **sizes: Any) -> None:
+    """Record modalities of a network of these sizes; what they leave open is as in our fixture."""
+    facts = json.loads((GOLDEN / "imagebind" / "config.json").read_text()) | sizes
+    state = random_state(ImageBindConfig.from_released(facts))
+    bins, length = facts["audio_num_mel_bins"], facts["audio_target_len"]
+    pixels = torch.randint(0, 256, (3, 3, 224, 224), dtype=torch.uint8)
+    ids = torch.randint(1, 49000, (3, 77))
+    ids[torch.arange(3), torch.tensor([4, 76, 30])] = END
+    inputs = {
+        "image": pixels, "video": torch.randn(1, 3, 3, facts["video_frames"], 224, 224), "text": ids,
+        "audio": torch.randn(2, 3, 1, bins, length), "depth": torch.rand(2, 1, 224, 224),
+        "thermal": torch.randint(0, 256, (1, 1, 224, 224), dtype=torch.uint8), "imu": torch.randn(2, 6, 2000),
     }  # fmt: skip
-    recorded["in.text"][:, 30] = 40000  # where a text ends
-    for name in list(recorded):
-        modality = name.removeprefix("in.")
-        tower = "vision" if modality == "image" else modality
-        recorded[f"out.{modality}"] = model({tower: recorded[name]})[tower]
-    write(folder, {**released, "seed": 5}, model.state_dict(), recorded)
+    recorded: Recorded = {}
+    for modality in modalities:
+        given = recorded_as = inputs[modality]
+        if given.dtype == torch.uint8:
+            given = given / 255
+            if modality == "image":
+                given = (given - torch.tensor(CLIP_MEAN)[:, None, None]) / torch.tensor(CLIP_STD)[:, None, None]
+        seen, out = computed(state, facts, modality, given)
+        recorded[f"in.{modality}{'_u8' if recorded_as.dtype == torch.uint8 else ''}"] = recorded_as
+        recorded |= {f"mid.{modality}.{stage}": value for stage, value in seen.items()} | {f"out.{modality}": out}
+    write(folder, {**facts, "seed": 5}, state, recorded)
+
+
+def all_senses(folder: Path) -> None:
+    """Larger patches, other mels, one head and many, a single block and more."""
+    imagebind(
+        folder, list(TOWERS), kernel_size=[2, 28, 28], out_embed_dim=20, vision_embed_dim=48, vision_num_blocks=1,
+        vision_num_heads=3, audio_embed_dim=16, audio_num_heads=1, audio_num_mel_bins=64, audio_target_len=108,
+        audio_num_blocks=4, text_embed_dim=8, text_num_heads=8, depth_kernel_size=28, depth_embed_dim=24,
+        depth_num_heads=4, thermal_kernel_size=32, imu_num_blocks=3, imu_kernel_size=20, imu_num_heads=1,
+    )  # fmt: skip
+
+
+def overlapping_sounds(folder: Path) -> None:
+    """Patches that overlap by more than half, at the end of which some frames are left over."""
+    imagebind(folder, ["audio", "text"], audio_kernel_size=12, audio_stride=5, audio_target_len=90, text_num_blocks=1)
+
+
+def longer_videos(folder: Path) -> None:
+    """Clips of six frames, three pieces of time each; stills would need two frames."""
+    imagebind(folder, ["video", "thermal"], video_frames=6, kernel_size=[2, 32, 32], thermal_num_heads=1)
 
 
 MAKERS = (
-    stylegan2, stylegan2_without_classes, nextgpt, clip, clip_resnet, clip_openai, clip_openai_resnet, imagebind,
+    nextgpt, clip, clip_resnet, clip_openai, clip_openai_resnet, all_senses, overlapping_sounds, longer_videos,
 )  # fmt: skip
 
 

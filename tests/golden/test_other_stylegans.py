@@ -110,7 +110,9 @@ def synthesised(state: Recorded, config: StyleGAN2Config, ws: Tensor, noise: str
     return image
 
 
-def nvlabs(folder: Path, config: StyleGAN2Config, arguments: dict[str, Any], *, step: int = 1) -> None:
+def nvlabs(
+    folder: Path, config: StyleGAN2Config, arguments: dict[str, Any], *, step: int = 1, psi: float = 0.6
+) -> None:
     """Record styles, every block, and images by noise and truncation."""
     state = random_state(config)
     z, classes = torch.randn(2, config.z_dim), torch.eye(config.num_classes)[[0, -1]] if config.num_classes else None
@@ -118,11 +120,11 @@ def nvlabs(folder: Path, config: StyleGAN2Config, arguments: dict[str, Any], *, 
     ws = w[:, None].repeat(1, config.num_ws, 1)
     direct, average, seen = torch.randn(2, config.num_ws, config.w_dim), state["mapping.w_avg"], {}
     cutoff = config.num_ws // 2
-    cut = torch.cat([(average + 0.6 * (w - average))[:, None].repeat(1, cutoff, 1), ws[:, cutoff:]], dim=1)
+    cut = torch.cat([(average + psi * (w - average))[:, None].repeat(1, cutoff, 1), ws[:, cutoff:]], dim=1)
     recorded = {
-        "in.z": z, "in.ws_direct": direct, "mid.ws_psi1": ws, f"mid.ws_psi0.6_cutoff{cutoff}": cut,
+        "in.z": z, "in.ws_direct": direct, "mid.ws_psi1": ws, f"mid.ws_psi{psi}_cutoff{cutoff}": cut,
         f"out.img_const_psi1_ds{step}": synthesised(state, config, ws, "const", seen)[..., ::step, ::step],
-        f"out.img_none_psi0.6_cutoff{cutoff}_ds{step}": synthesised(state, config, cut, "none", {})[..., ::step, ::step],
+        f"out.img_none_psi{psi}_cutoff{cutoff}_ds{step}": synthesised(state, config, cut, "none", {})[..., ::step, ::step],
         "out.img_from_ws": synthesised(state, config, direct, "const", {}),
     }  # fmt: skip
     for size in config.sizes:
@@ -142,12 +144,12 @@ SIZES: dict[str, Any] = {"z_dim": 7, "w_dim": 9, "mapping_dim": 9, "num_mapping_
 
 
 def skip_of_64_pixels(folder: Path) -> None:
-    """Channels by the rule of a base and a maximum, classes, and a clamp that takes effect."""
+    """Channels by the rule of a base and a maximum, classes, a clamp that takes effect, and styles beyond the average."""
     config = StyleGAN2Config.released(
         64, channel_base=256, channel_max=12, **SIZES, num_classes=3, embed_dim=9, conv_clamp=0.9
     )
     synthesis = {"channel_base": 256, "channel_max": 12, "num_fp16_res": 0, "conv_clamp": 0.9}
-    nvlabs(folder, config, {"synthesis_kwargs": synthesis}, step=5)
+    nvlabs(folder, config, {"synthesis_kwargs": synthesis}, step=5, psi=-0.4)
 
 
 def resnet(folder: Path) -> None:
@@ -176,6 +178,12 @@ def a_mapping_of_its_own(folder: Path) -> None:
 
 def a_single_block(folder: Path) -> None:
     nvlabs(folder, StyleGAN2Config((5,), **SIZES, image_channels=2), {"synthesis_kwargs": {}})
+
+
+def grey_pictures(folder: Path) -> None:
+    """One layer of mapping, and channels that grow again."""
+    config = StyleGAN2Config((6, 8, 5), z_dim=7, w_dim=7, num_mapping_layers=1, image_channels=1)
+    nvlabs(folder, config, {"synthesis_kwargs": {}}, psi=0.25)
 
 
 def rosinality(folder: Path) -> None:
@@ -236,7 +244,16 @@ def _in_rosinalitys_layout(state: Recorded, config: StyleGAN2Config) -> Recorded
     return made
 
 
-MAKERS = [skip_of_64_pixels, resnet, resnet_with_a_clamp, orig, a_mapping_of_its_own, a_single_block, rosinality]
+MAKERS = [
+    skip_of_64_pixels,
+    resnet,
+    resnet_with_a_clamp,
+    orig,
+    a_mapping_of_its_own,
+    a_single_block,
+    grey_pictures,
+    rosinality,
+]
 
 
 @pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__)
