@@ -38,22 +38,22 @@ NETWORKS = frozenset({
     "ClapTextModelWithProjection", "GPT2LMHeadModel", "GPT2Model", "Qwen3Model", "SpeechT5HifiGan",
     "T5EncoderModel", "UMT5EncoderModel",
 })  # fmt: skip
+# Every scheduler here draws its noise from the sample's own generator; DPMSolverSDEScheduler does not, and is not here.
 OTHERS = frozenset({
     "CLIPTokenizer", "CLIPTokenizerFast", "LlamaTokenizer", "LlamaTokenizerFast", "PreTrainedTokenizerFast",
     "Qwen2Tokenizer", "Qwen2TokenizerFast", "RobertaTokenizer", "RobertaTokenizerFast",
     "T5Tokenizer", "T5TokenizerFast", "TokenizersBackend",
     "CLIPFeatureExtractor", "CLIPImageProcessor", "ClapFeatureExtractor",
     "CosineDPMSolverMultistepScheduler", "DDIMScheduler", "DDPMScheduler", "DEISMultistepScheduler",
-    "DPMSolverMultistepScheduler", "DPMSolverSDEScheduler", "DPMSolverSinglestepScheduler",
-    "EDMDPMSolverMultistepScheduler", "EulerAncestralDiscreteScheduler", "EulerDiscreteScheduler",
-    "FlowMatchEulerDiscreteScheduler", "HeunDiscreteScheduler",
-    "KDPM2AncestralDiscreteScheduler", "KDPM2DiscreteScheduler", "LCMScheduler", "LMSDiscreteScheduler",
-    "PNDMScheduler", "SASolverScheduler", "TCDScheduler", "UniPCMultistepScheduler",
+    "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler", "EDMDPMSolverMultistepScheduler",
+    "EulerAncestralDiscreteScheduler", "EulerDiscreteScheduler", "FlowMatchEulerDiscreteScheduler",
+    "HeunDiscreteScheduler", "KDPM2AncestralDiscreteScheduler", "KDPM2DiscreteScheduler", "LCMScheduler",
+    "LMSDiscreteScheduler", "PNDMScheduler", "SASolverScheduler", "TCDScheduler", "UniPCMultistepScheduler",
 })  # fmt: skip
 # Older folders name classes that are gone, and the bare GPT-2, which has lost what AudioLDM2 writes with.
 SUCCESSORS = {"CLIPFeatureExtractor": "CLIPImageProcessor", "GPT2Model": "GPT2LMHeadModel"}
 # What a class needs besides, and the extra of this project that installs it.
-NEEDED = dict.fromkeys(("CosineDPMSolverMultistepScheduler", "DPMSolverSDEScheduler"), ("torchsde", "sde"))
+NEEDED = {"CosineDPMSolverMultistepScheduler": ("torchsde", "sde")}
 NOTHING = [None, None]  # in the place of a part that is left out
 
 
