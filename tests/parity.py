@@ -9,7 +9,8 @@ module `tests/golden/parity_<family>.py` with
 
 `compare` yields `(name, ours, recorded)` for each tensor, under its name in the file, and as a fourth value a tolerance
 of its own where the fixture's README gives one: a number, relative to the recorded tensor's largest magnitude, or
-`Absolute(number)`. It may yield more under other names. A module imports this one as `from parity import Absolute`.
+`Absolute(number)`. It may yield more under other names; what was not recorded, as None, is passed over: a fixture need
+not have every tensor that ours has. A module imports this one as `from parity import Absolute`.
 """
 
 import importlib.util
@@ -38,7 +39,7 @@ class Absolute:
     limit: float
 
 
-Compared = tuple[str, Tensor, Tensor] | tuple[str, Tensor, Tensor, float | Absolute]
+Compared = tuple[str, Tensor, Tensor | None] | tuple[str, Tensor, Tensor | None, float | Absolute]
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +105,11 @@ def wanted_tensors(folder: Path, family: Family) -> list[str]:
 @cache
 def differences(folder: Path, family: Family) -> Mapping[str, Difference]:
     """Compute a fixture once: tensor name -> difference."""
-    return {difference.tensor: difference for difference in (_difference(*row) for row in family.compare(folder))}
+    made: dict[str, Difference] = {}
+    for name, ours, recorded, *tolerance in family.compare(folder):
+        if recorded is not None:
+            made[name] = _difference(name, ours, recorded, *tolerance)
+    return made
 
 
 def as_recorded(made: Tensor, recorded: Tensor, name: str) -> Tensor:

@@ -23,8 +23,7 @@ def compare(folder: Path) -> Iterator[Compared]:
     image, text = recorded["in.image"], recorded["in.text"]
     output = encoder.model.forward_intermediates(image, text, normalize=False, image_output_extra_tokens=True)
     for name, value in image_stages(output).items():
-        if name in recorded:
-            yield name, value, recorded[name]
+        yield name, value, recorded.get(name)
     for number, value in enumerate(output["text_intermediates"]):
         name = f"mid.text_block{number}"
         if name in recorded:  # a text's first positions
@@ -36,11 +35,11 @@ def compare(folder: Path) -> Iterator[Compared]:
         "out.logits_per_image": logits,
         "out.logits_per_text": of_texts,
     }
-    yield from ((name, value, recorded[name]) for name, value in made.items() if name in recorded)
+    yield from ((name, value, recorded.get(name)) for name, value in made.items())
     if has_openai_heads(folder):
         inferred = CLIPEncoder.from_checkpoint(folder / "weights.safetensors", token_kind="pooled").model
-        yield "inferred.image_features", inferred.encode_image(image), recorded["out.image_features"]
-        yield "inferred.text_features", inferred.encode_text(text), recorded["out.text_features"]
+        yield "inferred.image_features", inferred.encode_image(image), recorded.get("out.image_features")
+        yield "inferred.text_features", inferred.encode_text(text), recorded.get("out.text_features")
 
 
 def image_stages(output: dict[str, list[Tensor]]) -> dict[str, Tensor]:

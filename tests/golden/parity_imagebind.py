@@ -40,8 +40,9 @@ def compare(folder: Path) -> Iterator[Compared]:
             "head": encoder.model.modality_heads[tower](states, end)[1],
         }
         for stage, value in stages.items():
-            if f"mid.{modality}.{stage}" in recorded:
-                yield f"mid.{modality}.{stage}", value, recorded[f"mid.{modality}.{stage}"]
+            yield f"mid.{modality}.{stage}", value, recorded.get(f"mid.{modality}.{stage}")
+        if f"out.{modality}" not in recorded:
+            continue
         expected = recorded[f"out.{modality}"]
         yield f"out.{modality}", encoder.model({tower: inputs})[tower], expected
         yield (

@@ -45,18 +45,20 @@ def compare(folder: Path) -> Iterator[Compared]:
     inputs, outputs = _imported(plain, sizes)
     for modality, projection in outputs.items():
         name = modality.value
+        if f"in.{name}_hidden" not in recorded:
+            continue
         states, embeddings = recorded[f"in.{name}_hidden"], recorded[f"in.{name}_token_embedding"]
         inner: Any = projection.projections["prompt_embeds"]
         read = inner.fc(states + embeddings)
         made = {f"mid.{name}_fc": read, f"mid.{name}_encoder_memory": inner.tfm.encoder(read)}
         made[f"out.{name}"] = projection(states, embeddings)["prompt_embeds"]
-        yield from ((key, value, recorded[key]) for key, value in made.items() if key in recorded)
+        yield from ((key, value, recorded.get(key)) for key, value in made.items())
     for key, given in GIVEN.items():
         if key in recorded and not (key == MLP_OUTPUT and has_mlp):
             tokens = recorded[given]
             made = inputs(tokens if tokens.ndim == 3 else tokens[:, None])
             yield key, made.reshape(recorded[key].shape) if tokens.ndim == 2 else made, recorded[key]
-    if has_mlp:
+    if has_mlp and MLP_OUTPUT in recorded:
         plain = {name: value for name, value in weights.items() if not name.startswith(INPUT)}
         mlp, _ = _imported({name.replace(MLP, INPUT): value for name, value in plain.items()}, sizes)
         yield MLP_OUTPUT, mlp(recorded[GIVEN[MLP_OUTPUT]][:, None])[:, 0], recorded[MLP_OUTPUT]

@@ -43,13 +43,14 @@ def compare(folder: Path) -> Iterator[Compared]:
     decoder = _decoder(folder / "pipeline", facts, {"latents": recorded["in.latents"]})
     captions = [facts["prompt"], facts.get("negative_prompt") or ""]
     pipeline = decoder.pipeline
-    yield from _text(pipeline, captions, recorded)
+    is_label = isinstance(decoder, ClassLabelsDecoder)
+    yield from _text(pipeline, captions, recorded, is_label=is_label)
     given = decoder.condition(captions[:1])["prompt_embeds"]
     yield "in.prompt_embeds", given, recorded["in.prompt_embeds"]
     if "in.negative_prompt_embeds" in recorded:
         negative = recorded["in.negative_prompt_embeds"]
         yield "in.negative_prompt_embeds", decoder.unconditional["prompt_embeds"], negative
-        if isinstance(decoder, ClassLabelsDecoder):  # what rounds off in it, a vocoder enlarges
+        if is_label:  # what rounds off in it, a vocoder enlarges
             decoder.unconditional = {"prompt_embeds": negative}
     yield from _networks(pipeline, recorded)
     with _steps(pipeline) as steps:
@@ -62,13 +63,13 @@ def compare(folder: Path) -> Iterator[Compared]:
         if recorded[name].ndim == 5 and latents.ndim == 4:  # a video's frames are stepped as a batch
             latents = rearrange(latents, "f c h w -> 1 c f h w")
         yield name, latents, recorded[name]
-    yield "mid.timesteps", pipeline.scheduler.timesteps, recorded["mid.timesteps"]
-    if isinstance(media, Audio):
+    yield "mid.timesteps", pipeline.scheduler.timesteps, recorded.get("mid.timesteps")
+    if isinstance(media, Audio) and "out.audio" in recorded:
         yield "out.audio", media.waveform, recorded["out.audio"].clamp(-1, 1)
     elif isinstance(media, Video):
-        yield "out.video", rearrange(media.frames, "t c h w -> 1 t h w c"), recorded["out.video"]
+        yield "out.video", rearrange(media.frames, "t c h w -> 1 t h w c"), recorded.get("out.video")
     elif isinstance(media, Image):
-        yield "out.image", rearrange(media.pixels, "c h w -> 1 h w c"), recorded["out.image"]
+        yield "out.image", rearrange(media.pixels, "c h w -> 1 h w c"), recorded.get("out.image")
     if (folder / LEGACY_VAE).is_file():
         yield from _legacy(folder, facts, recorded)
 
@@ -80,47 +81,44 @@ def _decoder(folder: Path, facts: dict[str, Any], call: dict[str, Any]) -> Any:
     return load_decoder(kind, folder, modality, config)
 
 
-def _text(pipeline: Any, captions: list[str], recorded: dict[str, Tensor]) -> Iterator[Compared]:
-    length = recorded["mid.token_ids"].shape[1]
+def _text(pipeline: Any, captions: list[str], recorded: dict[str, Tensor], *, is_label: bool) -> Iterator[Compared]:
+    ids = recorded.get("mid.token_ids")
+    length = pipeline.tokenizer.model_max_length if ids is None else ids.shape[1]
     tokens = pipeline.tokenizer(captions, padding="max_length", max_length=length, truncation=True, return_tensors="pt")
-    yield "mid.token_ids", tokens.input_ids, recorded["mid.token_ids"]
-    if "mid.text_embeds_raw" in recorded:
-        yield "mid.attention_mask", tokens.attention_mask, recorded["mid.attention_mask"]
+    yield "mid.token_ids", tokens.input_ids, ids
+    if is_label:
+        yield "mid.attention_mask", tokens.attention_mask, recorded.get("mid.attention_mask")
         made = pipeline.text_encoder(tokens.input_ids, attention_mask=tokens.attention_mask).text_embeds
-        yield "mid.text_embeds_raw", made, recorded["mid.text_embeds_raw"]
+        yield "mid.text_embeds_raw", made, recorded.get("mid.text_embeds_raw")
     else:
         output = pipeline.text_encoder(tokens.input_ids)
-        yield "mid.text_last_hidden_state", output.last_hidden_state, recorded["mid.text_last_hidden_state"]
-        yield "mid.text_pooled", output.pooler_output, recorded["mid.text_pooled"]
+        yield "mid.text_last_hidden_state", output.last_hidden_state, recorded.get("mid.text_last_hidden_state")
+        yield "mid.text_pooled", output.pooler_output, recorded.get("mid.text_pooled")
 
 
 def _networks(pipeline: Any, recorded: dict[str, Tensor]) -> Iterator[Compared]:
+    yield from _autoencoder(pipeline.vae, recorded)
+    if "in.mel" in recorded:
+        yield "mid.vocoder_from_mel", pipeline.vocoder(recorded["in.mel"]), recorded.get("mid.vocoder_from_mel")
+    if "in.unet_sample" not in recorded:
+        return
     sample = recorded["in.unet_sample"]
     prompt = recorded["in.prompt_embeds"].expand(len(sample), *recorded["in.prompt_embeds"].shape[1:])
     if pipeline.unet.config.get("class_embed_type") is None:
         given = {"encoder_hidden_states": prompt}
     else:
         given = {"encoder_hidden_states": None, "class_labels": prompt}
-    yield (
-        "mid.unet_single",
-        pipeline.unet(sample, recorded["in.unit_timestep"], **given).sample,
-        recorded["mid.unet_single"],
-    )
-    yield from _autoencoder(pipeline.vae, recorded)
-    if "in.mel" in recorded:
-        yield "mid.vocoder_from_mel", pipeline.vocoder(recorded["in.mel"]), recorded["mid.vocoder_from_mel"]
+    made = pipeline.unet(sample, recorded["in.unit_timestep"], **given).sample
+    yield "mid.unet_single", made, recorded.get("mid.unet_single")
 
 
 def _autoencoder(vae: Any, recorded: dict[str, Tensor], note: str = "") -> Iterator[Compared]:
-    encoded = vae.encode(recorded["in.vae_image"]).latent_dist
-    made = {
-        "mid.vae_encode_mean": encoded.mean,
-        "mid.vae_encode_logvar": encoded.logvar,
-        "mid.vae_decode": vae.decode(recorded["in.vae_latent"]).sample,
-    }
-    for name, value in made.items():
-        if name in recorded:
-            yield name + note, value, recorded[name]
+    if "in.vae_image" in recorded:
+        encoded = vae.encode(recorded["in.vae_image"]).latent_dist
+        yield f"mid.vae_encode_mean{note}", encoded.mean, recorded.get("mid.vae_encode_mean")
+        yield f"mid.vae_encode_logvar{note}", encoded.logvar, recorded.get("mid.vae_encode_logvar")
+    if "in.vae_latent" in recorded:
+        yield f"mid.vae_decode{note}", vae.decode(recorded["in.vae_latent"]).sample, recorded.get("mid.vae_decode")
 
 
 def _legacy(folder: Path, facts: dict[str, Any], recorded: dict[str, Tensor]) -> Iterator[Compared]:

@@ -26,10 +26,11 @@ MIXING_TRUNCATION = 0.7
 
 @torch.no_grad()
 def compare(folder: Path) -> Iterator[Compared]:
-    """Run the recorded latents; which layout it is, the names of the recorded tensors say."""
+    """Run the recorded latents; which layout it is, the names of the weights say."""
     recorded = load_file(folder / "io.safetensors")
     network = read_stylegan2(folder / "weights.safetensors").eval()
-    rows = _rosinality(network, recorded) if "in.latent_direct" in recorded else _nvlabs(network, recorded)
+    is_rosinality = any(name.startswith("style.") for name in load_file(folder / "weights.safetensors"))
+    rows = _rosinality(network, recorded) if is_rosinality else _nvlabs(network, recorded)
     for name, made in rows:
         yield name, as_recorded(made, recorded[name], name), recorded[name]
 
@@ -51,7 +52,8 @@ def _nvlabs(network: StyleGAN2Network, recorded: dict[str, Tensor]) -> Iterator[
 
 
 def _rosinality(network: StyleGAN2Network, recorded: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
-    network.mapping.w_avg.copy_(recorded["in.latent_avg"].flatten())
+    if "in.latent_avg" in recorded:
+        network.mapping.w_avg.copy_(recorded["in.latent_avg"].flatten())
     given = [recorded[name] for name in ("in.z", "in.z2") if name in recorded]
     ws, *rest = (network.mapping(z, torch.zeros(len(z), 0)) for z in given)
     ends = (".weight", ".conv.weight")
@@ -70,7 +72,8 @@ def _rosinality(network: StyleGAN2Network, recorded: dict[str, Tensor]) -> Itera
         elif match := MIXED.fullmatch(name):
             pair = [network.mapping.truncated(styles, MIXING_TRUNCATION) for styles in (ws, *rest)]
             yield name, network.synthesis(mixed(*pair, int(match["at"])), noise_of("const"))
-    yield "out.img_from_latent", network.synthesis(recorded["in.latent_direct"], noise_of("const"))
+    if "out.img_from_latent" in recorded:
+        yield "out.img_from_latent", network.synthesis(recorded["in.latent_direct"], noise_of("const"))
 
 
 def _truncated(network: StyleGAN2Network, ws: Tensor, match: re.Match[str]) -> Tensor:
