@@ -3,6 +3,7 @@
 import hashlib
 import multiprocessing
 import random
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -165,7 +166,9 @@ def _rendered(
     with ExitStack() as stack:
         parts: Iterator[NDArray[np.uint8]] = map(render, chunks)
         if workers:
-            parts = stack.enter_context(multiprocessing.get_context("fork").Pool(workers)).imap(render, chunks)
+            fork = multiprocessing.get_context("fork")
+            plainly = (signal.SIGTERM, signal.SIG_DFL)  # not as a training ends, whose handler a fork has, too
+            parts = stack.enter_context(fork.Pool(workers, signal.signal, plainly)).imap(render, chunks)
         for part in parts:
             done += len(part)
             progress("render", done, total)

@@ -303,8 +303,7 @@ _USERS: dict[str, tuple[Templates, Templates]] = {
     ),
 }  # fmt: skip
 _REPLIES: dict[str, Templates] = {
-    "made": ("here is {c}.",),
-    "made_sound": ("here is {c}.",),
+    "made": ("here is {c}.",), "made_sound": ("here is {c}.",),
     "made_two": ("here is {c}, with {d}.",),
     "seen": ("I see {c}.",),
     "heard": ("I hear {c}.",),
@@ -316,10 +315,8 @@ _REPLIES: dict[str, Templates] = {
     "motion": ("the {name} is {doing}.",),
     "count_one": ("I see one thing: a {name}.",),
     "count_two": ("I see two things: a {name} and a {other}.",),
-    "yes_colour": ("yes, the {name} is {colour}.",),
-    "no_colour": ("no, the {name} is {colour}.",),
-    "yes_thing": ("yes, it is a {name}.",),
-    "no_thing": ("no, it is a {name}.",),
+    "yes_colour": ("yes, the {name} is {colour}.",), "no_colour": ("no, the {name} is {colour}.",),
+    "yes_thing": ("yes, it is a {name}.",), "no_thing": ("no, it is a {name}.",),
     "was_thing": ("it was {c}.",),
     "silent": ("a {name} makes no sound I know.",),
     "silent_seen": ("I see a {name}, and a {name} makes no sound I know.",),
@@ -335,15 +332,11 @@ _REPLIES: dict[str, Templates] = {
     "foreign_video": ("sorry, I do not know this video. I know videos of things like a bell, a cat or a tree.",),
 }  # fmt: skip
 _COMMANDED: dict[Motion, Templates] = {
-    Motion.LEFT: ("move left", "move to the left", "go left"),
-    Motion.RIGHT: ("move right", "move to the right", "go right"),
-    Motion.UP: ("move up", "go up", "rise"),
-    Motion.DOWN: ("move down", "go down", "fall"),
-    Motion.GROW: ("grow", "get bigger"),
-    Motion.SHRINK: ("shrink", "get smaller"),
-    Motion.SPIN: ("spin", "turn around"),
-    Motion.BOUNCE: ("bounce", "jump"),
-}
+    Motion.LEFT: ("move left", "move to the left", "go left"), Motion.RIGHT: ("move right", "move to the right", "go right"),
+    Motion.UP: ("move up", "go up", "rise"), Motion.DOWN: ("move down", "go down", "fall"),
+    Motion.GROW: ("grow", "get bigger"), Motion.SHRINK: ("shrink", "get smaller"),
+    Motion.SPIN: ("spin", "turn around"), Motion.BOUNCE: ("bounce", "jump"),
+}  # fmt: skip
 
 
 def phrase(scene: Scene, rng: random.Random, *, kind: Kind, side: Side, named: frozenset[str]) -> str:
