@@ -57,7 +57,7 @@ HELD = {
         "studio/test_hazards.py::test_markup_is_never_media_whatever_it_is_called",
         "studio/server/test_media_route.py::test_a_file_of_the_persons_own_whose_type_is_unknown_is_only_ever_downloaded",
         "studio/server/test_media_route.py::test_a_whole_file_comes_with_its_type_its_hash_and_no_leave_to_guess",
-        "studio/ui/test_chat_page.py::test_a_conversation_is_kept_as_a_page_and_as_markdown",
+        "studio/ui/test_chat_media.py::test_a_conversation_is_kept_as_a_page_and_as_markdown",
     ),
     "SSRF by media URL": ("studio/test_hazards.py::test_an_address_in_what_is_said_or_sought_is_only_words",),
     "limits enforced after decoding": (
