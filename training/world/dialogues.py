@@ -19,11 +19,11 @@ __all__ = ["LANGUAGES", "TASKS", "Dialogue", "MediaRef", "draw_dialogue"]
 LANGUAGES: Mapping[Language, Wording] = {"en": ENGLISH, "zh": CHINESE}
 # Each task with how often it is drawn when none is asked for.
 _TURNS: Mapping[str, tuple[Turn, float]] = {
-    "draw": (making.draw_from_text, 12),
+    "draw": (making.draw_from_text, 14),
     "play": (making.play_from_text, 4),
     "animate": (making.animate_from_text, 7),
     "describe_image": (asking.describe_image, 11),
-    "describe_audio": (asking.describe_audio, 7),
+    "describe_audio": (asking.describe_audio, 9),
     "describe_video": (asking.describe_video, 14),
     "draw_heard": (making.draw_heard, 5),
     "draw_seen": (making.draw_seen, 1),
@@ -32,7 +32,7 @@ _TURNS: Mapping[str, tuple[Turn, float]] = {
     "animate_heard": (making.animate_heard, 5),
     "draw_and_play": (making.draw_and_play, 8),
     "draw_and_animate": (making.draw_and_animate, 3),
-    "animate_with_sound": (making.animate_with_sound, 6),
+    "animate_with_sound": (making.animate_with_sound, 8),
     "revise": (revise, 20),
     "ask_earlier": (asking.ask_earlier, 4),
     "ask_attribute": (asking.ask_attribute, 12),
