@@ -60,13 +60,13 @@ class VAE(NetworkBaseline[VAENetwork, VAEConfig]):
         draw = partial(self.draw_latents, truncation=truncation)
         for z, source in draws(count, generator, latents, self.z_dim, draw):
             vector = self.labels.vector(label, source)
-            pixels = self.network.decoder(z.to(self.device), vector.to(self.device))
+            pixels = self.network.decode(z.to(self.device), vector.to(self.device))
             images.append(convert(to_image(pixels)))
         return BaselineOutput(tuple(images))
 
     @torch.no_grad()
     def encode(self, images: Sequence[Image], label: Label = None) -> Tensor:
-        """Return the mean latents (count, z_dim) of images of this model's size; None: not told what they show.
+        """Return the latents (count, z_dim) of images of this model's size; None: not told what they show.
 
         Raises ValueError for an image of another size.
         """
@@ -78,14 +78,14 @@ class VAE(NetworkBaseline[VAENetwork, VAEConfig]):
                 wanted = f"{self.image_size}x{self.image_size}"
                 raise ValueError(f"This model reads {wanted} images; resize the one of {width}x{height} first.")
             pixels = (2 * image.pixels - 1)[None].to(self.device)
-            means.append(self.network.encoder(pixels, classes)[0].cpu())
+            means.append(self.network.encode(pixels, classes).cpu())
         return torch.cat(means)
 
     @torch.no_grad()
     def decode(self, latents: Tensor, label: Label = None) -> tuple[Image, ...]:
         """Return the images of latents (count, z_dim); None: not told what they are to show."""
         classes = self._known(label)
-        return tuple(to_image(self.network.decoder(row[None].to(self.device), classes)) for row in latents)
+        return tuple(to_image(self.network.decode(row[None].to(self.device), classes)) for row in latents)
 
     def reconstruct(self, images: Sequence[Image], label: Label = None) -> tuple[Image, ...]:
         """Return what comes back of images."""

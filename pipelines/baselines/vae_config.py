@@ -12,6 +12,7 @@ NORM_GROUPS = 8
 class VAEConfig:
     """The width of the latents, and the channels at a half, a quarter... of the size, whose count decides the size.
 
+    `flow_layers` says how many layers the flow from a normal distribution to the latents has; 0: they are normal themselves.
     `class_groups` says how many classes belong to each question, in order (16 things, 6 colours...); empty: all to one.
     """
 
@@ -20,12 +21,17 @@ class VAEConfig:
     num_classes: int = 0
     class_groups: tuple[int, ...] = ()
     labels: Labels = ()
+    flow_layers: int = 0
 
     def __post_init__(self) -> None:
         if not self.channels or any(number < 1 or number % NORM_GROUPS for number in self.channels):
             raise ValueError(f"channels wants multiples of {NORM_GROUPS}, one for each halving, not {self.channels}.")
         if self.z_dim < 1:
             raise ValueError(f"A latent has at least one dimension, not {self.z_dim}.")
+        if self.flow_layers < 0 or (self.flow_layers and self.z_dim < 2):
+            raise ValueError(
+                f"A flow has 0 layers or more, and latents of 2 dimensions or more, not {self.flow_layers} and {self.z_dim}."
+            )
 
     @property
     def image_size(self) -> int:

@@ -7,6 +7,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pipelines.baselines.latent_flow import LatentFlow
 from pipelines.baselines.vae_config import LAST_SIZE, NORM_GROUPS, VAEConfig
 
 MIN_LOG_VARIANCE, MAX_LOG_VARIANCE = -20.0, 10.0  # beyond them an exponential is no use to anybody
@@ -35,6 +36,7 @@ class VAENetwork(nn.Module):
         self.config = config
         self.encoder = VAEEncoder(config)
         self.decoder = VAEDecoder(config)
+        self.flow = LatentFlow(config.z_dim, config.num_classes, config.flow_layers)
         self.latent_kl: Tensor
         self.register_buffer("latent_kl", torch.zeros(config.z_dim))  # what each dimension told, as last measured
 
@@ -45,6 +47,17 @@ class VAENetwork(nn.Module):
         if self.training:
             latents = mean + torch.randn_like(mean) * (log_variance / 2).exp()
         return VAEPass(self.decoder(latents, classes), mean, log_variance)
+
+    def encode(self, images: Tensor, classes: Tensor) -> Tensor:
+        """(B, 3, H, W) in [-1, 1], (B, num_classes) -> the latents (B, z_dim) of their posteriors' means, as drawn ones are."""
+        mean, _ = self.encoder(images, classes)
+        latents, _ = self.flow.inverse(mean, classes)
+        return latents
+
+    def decode(self, latents: Tensor, classes: Tensor) -> Tensor:
+        """Drawn latents (B, z_dim), (B, num_classes) -> (B, 3, H, W) in [-1, 1]."""
+        images: Tensor = self.decoder(self.flow(latents, classes), classes)
+        return images
 
 
 class VAEEncoder(nn.Module):

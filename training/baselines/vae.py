@@ -5,7 +5,7 @@ normal distribution around what came back, and beta times (Higgins et al. 2017) 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -27,14 +27,12 @@ from training.baselines.trainer import (
     train_parser,
     write_recipe,
 )
+from training.baselines.vae_prior import calibrate, fit_flow
 from training.features import Progress, no_progress
 from training.loop import Batch, LoopOptions, Step, fit
 
 CHANNELS = (32, 64, 128, 128, 128, 128)  # at a half, a quarter... of the size: as many as lead to 4x4
 MEASURED = 512  # pictures by which the dimensions of the latents are measured
-FITTED, UNTOLD_EVERY = 4096, 10  # pictures by which they are calibrated, and which of these without their classes
-LEAST_SPREAD = 1e-4  # of the latents in any direction, so that none is stretched without bounds
-CHUNK = 256  # pictures that are encoded at once
 
 
 @dataclass(frozen=True)
@@ -45,6 +43,8 @@ class VAEOptions(TrainOptions):
     pixel_deviation: float = 0.1  # of the normal distribution around what came back, on the scale [-1, 1]
     z_dim: int = 64
     unlabelled: float = 0.1
+    flow_layers: int = 0
+    flow_steps: int = 4000
     learning_rate: float = 1e-3
     batch_size: int = 64
 
@@ -54,6 +54,10 @@ class VAEOptions(TrainOptions):
             raise ValueError(f"--beta is at least 0, not {self.beta}.")
         if self.pixel_deviation <= 0:
             raise ValueError(f"--pixel-deviation is more than 0, not {self.pixel_deviation}.")
+        if self.flow_layers < 0 or self.flow_steps < 0:
+            raise ValueError(
+                f"--flow-layers and --flow-steps are at least 0, not {self.flow_layers} and {self.flow_steps}."
+            )
         if not 0 <= self.unlabelled <= 1:
             raise ValueError(f"--unlabelled is a share from 0 to 1, not {self.unlabelled}.")
 
@@ -92,9 +96,13 @@ def run(options: VAEOptions, progress: Progress = no_progress) -> Iterator[Step]
         return pool.batch(options.batch_size, options.seed, step)
 
     def save() -> None:
-        finished = VAENetwork(network.config)  # the training's own keeps the latents that it knows
-        finished.load_state_dict(network.state_dict())
+        torch.manual_seed(options.seed)
+        finished = VAENetwork(
+            replace(network.config, flow_layers=options.flow_layers)
+        )  # the training's own stays as it is
+        finished.load_state_dict(finished.state_dict() | network.state_dict())
         calibrate(finished, pool)
+        fit_flow(finished, pool, options.flow_steps)
         measure_latents(finished, pool)
         VAE(finished).save_pretrained(options.output, dtype=torch.float16)
         write_recipe("VAE", options, pool)
@@ -118,45 +126,6 @@ def lower_bound(came: VAEPass, images: Tensor, deviation: float) -> tuple[Tensor
     """The two terms by picture, in nats: -log N(image; what came back, deviation) without its constant, and the KL."""
     squares = (came.reconstruction.float() - images).square().sum(dim=(1, 2, 3))
     return (squares / (2 * deviation**2)).mean(), came.divergence.sum(dim=1).mean()
-
-
-@torch.no_grad()
-def calibrate(network: VAENetwork, pool: PicturePool) -> None:
-    """Shift, scale and turn the latents so that those of a class's pictures are standard normal, as they are drawn.
-
-    In training they are so only about, and lean on the classes; drawn from the plain normal distribution they then belong
-    to pictures of other classes, or of none. A normal distribution whose mean is linear in the classes (Sohn et al. 2015
-    learn such a prior) is fitted to what is encoded (afterwards, as Ghosh et al. 2020) and folded into the two linear
-    layers beside the latents: what comes back of a picture stays the same. The turn is the least there is (Kessy et al.
-    2018, "ZCA"), so that dimensions keep their meaning. Of the posterior's variances the mean over pictures is kept.
-    """
-    network.eval()
-    last, first, width = network.encoder.last, network.decoder.first, network.config.z_dim
-    batch = pool.batch(min(FITTED, len(pool)), 0, 0)
-    classes = batch["classes"].to(last.weight.device)
-    told = torch.arange(len(classes), device=classes.device)[:, None] % UNTOLD_EVERY != 0
-    classes = classes * told
-    passes = [network.encoder(*each) for each in zip(batch["images"].to(classes.device).split(CHUNK),
-                                                     classes.split(CHUNK), strict=True)]  # fmt: skip
-    means, variances = (
-        torch.cat(each).double() for each in zip(*((mean, log.exp()) for mean, log in passes), strict=True)
-    )
-    known = torch.cat([classes.double(), torch.ones_like(means[:, :1])], dim=1)
-    fitted = torch.linalg.lstsq(known.cpu(), means.cpu(), driver="gelsd").solution.to(means.device)
-    shift, offset = fitted[:-1].T, fitted[-1]  # (width, classes), (width,)
-    spread, axes = torch.linalg.eigh((means - known @ fitted).T.cov() + variances.mean(dim=0).diag())
-    turn = (axes * spread.clamp(min=LEAST_SPREAD).sqrt()) @ axes.T
-    back = turn.inverse()
-    weight, bias = last.weight.double(), last.bias.double()
-    ahead = weight[:width].clone()
-    ahead[:, ahead.shape[1] - shift.shape[1] :] -= shift
-    last.weight.copy_(torch.cat([back @ ahead, torch.zeros_like(ahead)]))
-    kept = (back.square() @ variances.mean(dim=0)).log()
-    last.bias.copy_(torch.cat([back @ (bias[:width] - offset), kept]))
-    weight, bias = first.weight.double(), first.bias.double()
-    seen, asked = weight[:, :width], weight[:, width:]
-    first.weight.copy_(torch.cat([seen @ turn, asked + seen @ shift], dim=1))
-    first.bias.copy_(bias + seen @ offset)
 
 
 @torch.no_grad()
@@ -192,6 +161,9 @@ def main(argv: list[str] | None = None) -> None:
     add("--pixel-deviation", type=float, default=defaults.pixel_deviation)
     add("--z-dim", type=int, default=defaults.z_dim, help="width of the latents")
     add("--unlabelled", type=float, default=defaults.unlabelled, help="share of pictures shown without their classes")
+    add("--flow-layers", type=int, default=defaults.flow_layers,
+        help="of a flow fitted to the latents at the end, so that samples belong to their classes (0: none)")  # fmt: skip
+    add("--flow-steps", type=int, default=defaults.flow_steps, metavar="STEPS")
     add("--learning-rate", type=float, default=defaults.learning_rate)
     command(parser, VAEOptions, run, argv)
 

@@ -16,7 +16,7 @@ from pipelines.baselines.registry import load_baseline
 from pipelines.baselines.vae import VAE
 from pipelines.baselines.vae_config import VAEConfig
 from pipelines.baselines.vae_model import VAENetwork
-from training.baselines import biggan, stylegan, vae
+from training.baselines import biggan, stylegan, vae, vae_prior
 from training.baselines.pictures import world_pictures
 from training.loop import Step
 
@@ -29,7 +29,7 @@ RUNS = {"vae": vae.run, "biggan": biggan.run, "stylegan": stylegan.run}
 def options_of(family: str, output: Path, **others: Any) -> Any:
     given = COMMON | others
     if family == "vae":
-        return vae.VAEOptions(output, z_dim=6, **given)
+        return vae.VAEOptions(output, z_dim=6, flow_layers=2, flow_steps=2, **given)
     given = {"classifier_steps": min(2, given["steps"] - 1)} | given
     if family == "biggan":
         return biggan.BigGANOptions(output, channel_width=4, discriminator_width=8, z_dim=8, ema_decay=0.9, **given)
@@ -126,7 +126,7 @@ def test_calibrated_latents_are_standard_normal_for_a_class_and_bring_back_the_s
     with torch.no_grad():
         network.encoder.last.weight.mul_(3)
         before = network(batch["images"], batch["classes"])
-        vae.calibrate(network, pool)
+        vae_prior.calibrate(network, pool)
         after = network(batch["images"], batch["classes"])
         untold = network(batch["images"], torch.zeros_like(batch["classes"]))
     torch.testing.assert_close(after.reconstruction, before.reconstruction, rtol=1e-3, atol=1e-4)
@@ -134,6 +134,26 @@ def test_calibrated_latents_are_standard_normal_for_a_class_and_bring_back_the_s
     whole = after.mean.T.cov() + after.log_variance.exp().mean(0).diag()
     assert (whole - torch.eye(5)).abs().max() < 0.2
     assert after.mean.mean(dim=0).abs().max() < 0.1 and untold.mean.mean(dim=0).abs().max() < 0.6
+
+
+def test_a_fitted_flow_makes_the_latents_likelier_than_a_normal_distribution_does() -> None:
+    pool = world_pictures(16, 300, 0)
+    torch.manual_seed(0)
+    network = VAENetwork(VAEConfig((8, 8), 6, len(pool.labels), pool.groups, pool.labels, flow_layers=4)).eval()
+    with torch.no_grad():
+        network.encoder.last.weight.mul_(3)
+        network.encoder.last.bias[6:] -= 8  # little noise: the pictures decide
+        vae_prior.calibrate(network, pool)
+    means, _ = vae_prior.posteriors(network, pool, torch.arange(300), pool.classes)
+
+    def unlikeliness() -> float:
+        with torch.no_grad():
+            normal, stretched = network.flow.inverse(means, pool.classes)
+        return float((normal.square().sum(dim=1) / 2 - stretched).mean())
+
+    before = unlikeliness()
+    vae_prior.fit_flow(network, pool, 120)
+    assert unlikeliness() < before - 0.5
 
 
 def test_a_heavier_beta_leaves_less_in_the_latents(tmp_path: Path) -> None:
