@@ -42,10 +42,16 @@ class VisionConfig(TransformerConfig):
     std: tuple[float, float, float] = CLIP_STD
 
     @property
+    def num_still_frames(self) -> int:
+        """Return how often a single frame is repeated: for one piece of time, and at least twice, as in the released code."""
+        return max(self.kernel[0], 2)
+
+    @property
     def grid(self) -> tuple[int, int, int]:
         """Return the patches of one clip: (time, height, width)."""
         time, height, width = self.kernel
-        return self.num_frames // time, self.image_size // height, self.image_size // width
+        num_frames = self.num_frames if self.num_frames > 1 else self.num_still_frames
+        return num_frames // time, self.image_size // height, self.image_size // width
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,11 +133,18 @@ _ARGUMENTS = {
     "vision": _BLOCKS, "text": _BLOCKS, "audio": _BLOCKS | _STEM | _MEL,
     "depth": _BLOCKS | _STEM, "thermal": _BLOCKS | _STEM, "imu": _BLOCKS | _STEM,
 }  # fmt: skip
-_RELEASED = {
+_RELEASED: dict[str, tuple[str, str] | None] = {
+    "out_embed_dim": None,
     "kernel_size": ("vision", "kernel"),
     "video_frames": ("vision", "num_frames"),
     **{f"{tower}_{theirs}": (tower, ours) for tower, names in _ARGUMENTS.items() for theirs, ours in names.items()},
+    "imu_kernel_size": None,  # taken and not used: its pieces have 8 readings whatever it says
 }
+# Its defaults where they are not those of imagebind_huge.
+_DEFAULTS = {
+    "out_embed_dim": 768, "vision_embed_dim": 1024, "vision_num_blocks": 24, "text_embed_dim": 768,
+    "text_num_blocks": 12, "text_num_heads": 12,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,24 +205,24 @@ class ImageBindConfig:
 
     @classmethod
     def from_released(cls, arguments: Mapping[str, Any]) -> "ImageBindConfig":
-        """Read the constructor arguments of the released ImageBindModel; what they leave open is as in `huge`.
+        """Read constructor arguments of the released ImageBindModel; those that are left out have its defaults.
 
-        Raises ValueError naming what is missing or unknown.
+        What it takes no argument for is as in `huge`. Raises ValueError naming what is unknown.
         """
-        wanted = {"out_embed_dim", *_RELEASED}
-        if set(arguments) != wanted:
-            missing, unknown = sorted(wanted - set(arguments)), sorted(set(arguments) - wanted)
+        if unknown := sorted(set(arguments) - set(_RELEASED)):
             raise ValueError(
-                f"These are not the arguments of the released ImageBindModel; missing: {', '.join(missing) or 'none'}; "
-                f"unknown: {', '.join(unknown) or 'none'}."
+                f"These are not the arguments of the released ImageBindModel; unknown: {', '.join(unknown)}; "
+                f"known: {', '.join(sorted(_RELEASED))}."
             )
+        given = {**_DEFAULTS, **arguments}
         values: dict[str, dict[str, Any]] = {tower: {} for tower in _TOWERS}
-        for theirs, (tower, ours) in _RELEASED.items():
-            value = arguments[theirs]
-            values[tower][ours] = tuple(value) if isinstance(value, list) else value
+        for theirs, place in _RELEASED.items():
+            if theirs in given and place is not None:
+                value, (tower, ours) = given[theirs], place
+                values[tower][ours] = tuple(value) if isinstance(value, list) else value
         huge = cls.huge()
         towers: dict[str, Any] = {tower: replace(getattr(huge, tower), **sizes) for tower, sizes in values.items()}
-        return replace(huge, out_width=arguments["out_embed_dim"], **towers)
+        return replace(huge, out_width=given["out_embed_dim"], **towers)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON value without the absent towers."""

@@ -34,8 +34,8 @@ def read_imagebind(folder: Path | str) -> ImageBind:
         )
     if (folder / CONFIG_NAME).is_file():
         values = read_json(folder / CONFIG_NAME)
-        is_released = "out_embed_dim" in values
-        config = ImageBindConfig.from_released(values) if is_released else ImageBindConfig.from_dict(values)
+        is_ours = "out_width" in values
+        config = ImageBindConfig.from_dict(values) if is_ours else ImageBindConfig.from_released(values)
     elif path.name in RELEASED_NAMES:
         config = ImageBindConfig.huge()
     else:

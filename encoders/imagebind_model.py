@@ -6,7 +6,7 @@ from math import log, prod
 from typing import Any
 
 import torch
-from einops import rearrange, repeat
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -176,12 +176,16 @@ class MLP(nn.Module):
 
 
 class VisionPreprocessor(nn.Module):
-    """Cut clips into patches in time and space; a still is repeated in time."""
+    """Cut clips into patches in time and space; a still is repeated for one piece of time.
+
+    In a model of longer clips a still has the positions of their first piece, as in the released code.
+    """
 
     def __init__(self, config: VisionConfig) -> None:
         super().__init__()
-        self.num_frames = config.num_frames
         self.kernel = config.kernel
+        self.num_still_frames = config.num_still_frames
+        self.num_positions = prod(config.grid[1:])  # of one piece of time
         self.cls_token = nn.Parameter(torch.zeros(1, 1, config.width))
         self.rgbt_stem = nn.Module()
         conv = nn.Conv3d(3, config.width, kernel_size=config.kernel, stride=config.kernel, bias=False)
@@ -191,14 +195,15 @@ class VisionPreprocessor(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         """(B, 3, H, W) or (B, 3, frames, H, W) -> (B, 1 + patches, width)."""
-        if clips.ndim == 4:
-            clips = repeat(clips, "b c h w -> b c t h w", t=self.num_frames)
+        frames = clips[:, :, None] if clips.ndim == 4 else clips
+        clips = frames if frames.shape[2] > 1 else frames.expand(-1, -1, self.num_still_frames, -1, -1)
         time, height, width = self.kernel
         clips = clips[..., : clips.shape[-2] // height * height, : clips.shape[-1] // width * width]
         # The kernel equals the stride, so the convolution is a matrix product over patches, which is faster.
         patches = rearrange(clips, "b c (t kt) (h kh) (w kw) -> b (t h w) (c kt kh kw)", kt=time, kh=height, kw=width)
         weight = self.rgbt_stem.get_parameter("proj.1.weight")
-        return _with_cls(F.linear(patches, weight.flatten(1)), self.cls_token, self.pos_embedding_helper)
+        positions = self.pos_embedding_helper["pos_embed"][:, : 1 + clips.shape[2] // time * self.num_positions]
+        return _with_cls(F.linear(patches, weight.flatten(1)), self.cls_token, positions)
 
 
 class TextPreprocessor(nn.Module):
@@ -238,7 +243,8 @@ class PlanePreprocessor(nn.Module):
         """(B, 1, H, W) -> (B, 1 + patches, width)."""
         stem = self.get_submodule(self.stem)
         patches = rearrange(stem.get_submodule("proj")(planes), "b d h w -> b (h w) d")
-        return _with_cls(stem.get_submodule("norm_layer")(patches), self.cls_token, self.pos_embedding_helper)
+        positions = self.pos_embedding_helper["pos_embed"]
+        return _with_cls(stem.get_submodule("norm_layer")(patches), self.cls_token, positions)
 
 
 class IMUPreprocessor(nn.Module):
@@ -355,6 +361,5 @@ def _positions(num_patches: int, width: int) -> nn.ParameterDict:
     return nn.ParameterDict({"pos_embed": embedding})
 
 
-def _with_cls(patches: Tensor, cls_token: Tensor, positions: nn.ParameterDict) -> Tensor:
-    embedding: Tensor = positions["pos_embed"]
-    return torch.cat([cls_token.expand(len(patches), -1, -1), patches], dim=1) + embedding
+def _with_cls(patches: Tensor, cls_token: Tensor, positions: Tensor) -> Tensor:
+    return torch.cat([cls_token.expand(len(patches), -1, -1), patches], dim=1) + positions

@@ -41,7 +41,7 @@ def test_the_grids_of_the_released_size_are_those_of_its_position_embeddings() -
     assert (huge.text.start_id, huge.text.end_id) == (49406, 49407)
 
 
-def test_the_released_constructors_arguments_are_read_and_must_be_complete() -> None:
+def test_the_released_constructors_arguments_are_read() -> None:
     arguments = {
         "video_frames": 4, "kernel_size": [4, 16, 16], "out_embed_dim": 24, "audio_kernel_size": 8, "audio_stride": 5,
         "audio_num_mel_bins": 64, "audio_target_len": 100, "audio_drop_path": 0.2,
@@ -64,7 +64,23 @@ def test_the_released_constructors_arguments_are_read_and_must_be_complete() -> 
         huge.audio, **sizes, kernel=8, stride=5, num_mel_bins=64, target_length=100, drop_path=0.2
     )
     assert config.depth == config.thermal == PlaneConfig(**sizes, kernel=4, drop_path=0.3)
-    assert config.imu == IMUConfig(**sizes, kernel=4, drop_path=0.3)
-    arguments["colour"] = arguments.pop("imu_num_heads")
-    with pytest.raises(ValueError, match="missing: imu_num_heads; unknown: colour"):
-        ImageBindConfig.from_released(arguments)
+    assert config.imu == IMUConfig(**sizes, kernel=8, drop_path=0.3)  # the original does not use its imu_kernel_size
+    with pytest.raises(ValueError, match="unknown: colour; known: audio_drop_path, "):
+        ImageBindConfig.from_released({**arguments, "colour": "red"})
+
+
+def test_arguments_that_are_left_out_are_the_released_constructors_own() -> None:
+    huge, config = ImageBindConfig.huge(), ImageBindConfig.from_released({})
+    assert huge.vision and huge.text
+    assert config == replace(
+        huge,
+        out_width=768,
+        vision=replace(huge.vision, width=1024, num_blocks=24, num_heads=16),
+        text=replace(huge.text, width=768, num_blocks=12, num_heads=12),
+    )
+    # How the released size is built.
+    given = {
+        "vision_embed_dim": 1280, "vision_num_blocks": 32, "text_embed_dim": 1024, "text_num_blocks": 24,
+        "text_num_heads": 16, "out_embed_dim": 1024,
+    }  # fmt: skip
+    assert ImageBindConfig.from_released(given) == huge

@@ -52,8 +52,8 @@ def test_a_folder_with_the_released_file_is_a_folder_of_an_encoder(
 
 def test_the_released_constructors_arguments_may_lie_beside_the_released_file(model: ImageBind, tmp_path: Path) -> None:
     torch.save(model.state_dict(), tmp_path / "imagebind_huge.pth")
-    (tmp_path / "config.json").write_text(json.dumps({"out_embed_dim": 32}))
-    with pytest.raises(ValueError, match="not the arguments of the released ImageBindModel; missing: audio_drop_path"):
+    (tmp_path / "config.json").write_text(json.dumps({"out_embed_dim": 32, "width": 3}))
+    with pytest.raises(ValueError, match="not the arguments of the released ImageBindModel; unknown: width"):
         load_encoder("imagebind", tmp_path)
     (tmp_path / "config.json").write_text(json.dumps(model.config.to_dict()))
     assert load_encoder("imagebind", tmp_path).width == 48

@@ -168,10 +168,11 @@ def embedded(state: Recorded, facts: dict[str, Any], tower: str, x: Tensor) -> T
         return state[f"{name}.token_embedding.weight"][x] + state[f"{name}.pos_embed"]
     if tower == "vision":
         frames = torch.stack([x, x], dim=2) if x.ndim == 4 else x
+        frames = frames.repeat(1, 1, 2, 1, 1) if frames.shape[2] == 1 else frames
         kernel = state[f"{name}.rgbt_stem.proj.1.weight"]
         patches = F.conv3d(frames, kernel, stride=kernel.shape[2:]).flatten(2).mT
     elif tower == "imu":
-        size = int(facts["imu_kernel_size"])
+        size = 8  # the original takes a size, and does not use it
         pieces = [x[..., at : at + size].flatten(1) for at in range(0, x.shape[-1] - size + 1, size)]
         patches = torch.stack(pieces, dim=1) @ state[f"{name}.imu_stem.proj.weight"].T
     else:
@@ -182,6 +183,7 @@ def embedded(state: Recorded, facts: dict[str, Any], tower: str, x: Tensor) -> T
         patches = norm(state, f"{name}.{STEMS[tower]}.norm_layer", patches, 1e-5)
     positions = state.get(f"{name}.pos_embed", state.get(f"{name}.pos_embedding_helper.pos_embed"))
     assert positions is not None
+    positions = positions[:, : 1 + patches.shape[1]]  # a still has those of a video's first piece of time
     return torch.cat([state[f"{name}.cls_token"].expand(len(x), -1, -1), patches], dim=1) + positions
 
 
@@ -253,12 +255,32 @@ def overlapping_sounds(folder: Path) -> None:
 
 
 def longer_videos(folder: Path) -> None:
-    """Clips of six frames, three pieces of time each; stills would need two frames."""
-    imagebind(folder, ["video", "thermal"], video_frames=6, kernel_size=[2, 32, 32], thermal_num_heads=1)
+    """Clips of six frames, three pieces of time each."""
+    imagebind(folder, ["image", "video", "thermal"], video_frames=6, kernel_size=[2, 32, 32], thermal_num_heads=1)
+
+
+def single_frames(folder: Path) -> None:
+    """Clips of one frame, which becomes two; each is a piece of time."""
+    imagebind(folder, ["image", "video"], video_frames=1, kernel_size=[1, 56, 56])
+
+
+def arguments_left_out(folder: Path) -> None:
+    """A config that leaves out what is as the constructor has it by default."""
+    imagebind(folder, list(TOWERS))
+    facts = json.loads((folder / "config.json").read_text())
+    defaults = (
+        "video_frames", "kernel_size", "audio_kernel_size", "audio_stride", "audio_num_mel_bins", "audio_target_len",
+        "audio_drop_path", "depth_kernel_size", "depth_drop_path", "thermal_kernel_size", "thermal_drop_path",
+        "imu_kernel_size", "imu_drop_path",
+    )  # fmt: skip
+    (folder / "config.json").write_text(
+        json.dumps({name: value for name, value in facts.items() if name not in defaults})
+    )
 
 
 MAKERS = (
     nextgpt, clip, clip_resnet, clip_openai, clip_openai_resnet, all_senses, overlapping_sounds, longer_videos,
+    single_frames, arguments_left_out,
 )  # fmt: skip
 
 
