@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from shutil import copytree
@@ -16,7 +17,7 @@ from parity import Compared
 from safetensors.torch import load_file
 from torch import Tensor
 
-from encoders.media import Audio, Image, Video
+from encoders.media import Audio, Video
 from encoders.modality import Modality
 from pipelines.decoders import load_decoder
 from pipelines.decoders.audioldm import ClassLabelsDecoder
@@ -38,40 +39,78 @@ LEGACY_VAE = "extra/vae_legacy_attention_keys.safetensors"
 
 @torch.no_grad()
 def compare(folder: Path) -> Iterator[Compared]:
-    """Compare the text encoder, one call of each network, and every step of a whole sample."""
+    """Compare the text encoder, one call of each network, and every step of a whole sample.
+
+    Ours makes each sample of a batch alone.
+    """
     recorded, facts = load_file(folder / "io.safetensors"), json.loads((folder / "config.json").read_text())
-    decoder = _decoder(folder / "pipeline", facts, {"latents": recorded["in.latents"]})
-    captions = [facts["prompt"], facts.get("negative_prompt") or ""]
+    num_samples = len(recorded["in.latents"])
+    prompts, negatives = (_texts(facts.get(name) or "") for name in ("prompt", "negative_prompt"))
+    samples = [_Sample(recorded, row, num_samples) for row in range(num_samples)]
+    decoders: dict[str, Any] = {}
+    made: dict[str, list[Tensor]] = {}
+    for row, sample in enumerate(samples):
+        negative = _each(negatives, num_samples)[row]
+        if negative not in decoders:
+            decoders[negative] = _decoder(folder / "pipeline", {**facts, "negative_prompt": negative}, {})
+        for name, value in sample.made_by(decoders[negative], facts).items():
+            made.setdefault(name, []).append(value)
+    yield from ((name, torch.cat(values), recorded.get(name)) for name, values in made.items())
+    decoder = decoders[_each(negatives, num_samples)[0]]
     pipeline = decoder.pipeline
-    is_label = isinstance(decoder, ClassLabelsDecoder)
-    yield from _text(pipeline, captions, recorded, is_label=is_label)
-    given = decoder.condition(captions[:1])["prompt_embeds"]
-    yield "in.prompt_embeds", given, recorded["in.prompt_embeds"]
-    if "in.negative_prompt_embeds" in recorded:
-        negative = recorded["in.negative_prompt_embeds"]
-        yield "in.negative_prompt_embeds", decoder.unconditional["prompt_embeds"], negative
-        if is_label:  # what rounds off in it, a vocoder enlarges
-            decoder.unconditional = {"prompt_embeds": negative}
-    yield from _networks(pipeline, recorded)
-    with _steps(pipeline) as steps:
-        (media,) = decoder.decode({"prompt_embeds": recorded["in.prompt_embeds"]}, DecodeOptions(seed=0))
-    numbers = {int(match[1]) for name in recorded if (match := STEP.fullmatch(name))}
-    for number, latents in _numbered(pipeline, steps, facts["num_inference_steps"], numbers).items():
-        name = f"mid.latents_after_step{number}"
-        if name not in recorded:  # some steps may be recorded, not all
-            continue
-        if recorded[name].ndim == 5 and latents.ndim == 4:  # a video's frames are stepped as a batch
-            latents = rearrange(latents, "f c h w -> 1 c f h w")
-        yield name, latents, recorded[name]
     yield "mid.timesteps", pipeline.scheduler.timesteps, recorded.get("mid.timesteps")
-    if isinstance(media, Audio) and "out.audio" in recorded:
-        yield "out.audio", media.waveform, recorded["out.audio"].clamp(-1, 1)
-    elif isinstance(media, Video):
-        yield "out.video", rearrange(media.frames, "t c h w -> 1 t h w c"), recorded.get("out.video")
-    elif isinstance(media, Image):
-        yield "out.image", rearrange(media.pixels, "c h w -> 1 h w c"), recorded.get("out.image")
+    yield from _text(pipeline, prompts, negatives, num_samples, recorded)
+    given = recorded["in.prompt_embeds"]
+    yield "in.prompt_embeds", decoder.condition(_each(prompts, len(given)))["prompt_embeds"], given
+    if "in.negative_prompt_embeds" in recorded:
+        negative_embeds = recorded["in.negative_prompt_embeds"]
+        asked = _each(negatives, len(negative_embeds))
+        yield "in.negative_prompt_embeds", decoder.condition(asked)["prompt_embeds"], negative_embeds
+    yield from _networks(pipeline, recorded)
     if (folder / LEGACY_VAE).is_file():
         yield from _legacy(folder, facts, recorded)
+
+
+def _texts(given: str | list[str]) -> list[str]:
+    return [given] if isinstance(given, str) else list(given)
+
+
+def _each(values: Any, num_samples: int) -> Any:
+    """Give each of the samples its prompt, or row: several samples of one follow each other."""
+    return [values[row * len(values) // num_samples] for row in range(num_samples)]
+
+
+class _Sample:
+    """One row of the batch that was recorded."""
+
+    def __init__(self, recorded: dict[str, Tensor], row: int, num_samples: int) -> None:
+        self.recorded = recorded
+        self.latents, self.prompt = (
+            _each(recorded[name].split(1), num_samples)[row] for name in ("in.latents", "in.prompt_embeds")
+        )
+        negative = recorded.get("in.negative_prompt_embeds")
+        self.negative = None if negative is None else _each(negative.split(1), num_samples)[row]
+
+    def made_by(self, decoder: Any, facts: dict[str, Any]) -> dict[str, Tensor]:
+        """Name the latents after each step and what came of them, as a batch of one."""
+        if isinstance(decoder, ClassLabelsDecoder) and self.negative is not None:
+            decoder.unconditional = {"prompt_embeds": self.negative}  # what rounds off in it, a vocoder enlarges
+        decoder.config = replace(decoder.config, call={**decoder.config.call, "latents": self.latents})
+        with _steps(decoder.pipeline) as steps:
+            (media,) = decoder.decode({"prompt_embeds": self.prompt}, DecodeOptions(seed=0))
+        if isinstance(media, Audio):
+            made = {"out.audio": media.waveform}
+        elif isinstance(media, Video):
+            made = {"out.video": rearrange(media.frames, "t c h w -> 1 t h w c")}
+        else:
+            made = {"out.image": rearrange(media.pixels, "c h w -> 1 h w c")}
+        numbers = {int(match[1]) for name in self.recorded if (match := STEP.fullmatch(name))}
+        for number, latents in _numbered(decoder.pipeline, steps, facts["num_inference_steps"], numbers).items():
+            is_frames = self.latents.ndim == 5 and latents.ndim == 4  # a video's frames are stepped as a batch
+            made[f"mid.latents_after_step{number}"] = (
+                rearrange(latents, "f c h w -> 1 c f h w") if is_frames else latents
+            )
+        return made
 
 
 def _decoder(folder: Path, facts: dict[str, Any], call: dict[str, Any]) -> Any:
@@ -81,12 +120,17 @@ def _decoder(folder: Path, facts: dict[str, Any], call: dict[str, Any]) -> Any:
     return load_decoder(kind, folder, modality, config)
 
 
-def _text(pipeline: Any, captions: list[str], recorded: dict[str, Tensor], *, is_label: bool) -> Iterator[Compared]:
+def _text(
+    pipeline: Any, prompts: list[str], negatives: list[str], num_samples: int, recorded: dict[str, Tensor]
+) -> Iterator[Compared]:
     ids = recorded.get("mid.token_ids")
+    each, other = _each(prompts, num_samples), _each(negatives, num_samples)
+    ways = ([*prompts, *negatives], [*each, *other], prompts, each)  # each caption once, one a sample, or no negative
+    captions = next((way for way in ways if ids is not None and len(way) == len(ids)), ways[0])
     length = pipeline.tokenizer.model_max_length if ids is None else ids.shape[1]
     tokens = pipeline.tokenizer(captions, padding="max_length", max_length=length, truncation=True, return_tensors="pt")
     yield "mid.token_ids", tokens.input_ids, ids
-    if is_label:
+    if type(pipeline).__name__ == "AudioLDMPipeline":
         yield "mid.attention_mask", tokens.attention_mask, recorded.get("mid.attention_mask")
         made = pipeline.text_encoder(tokens.input_ids, attention_mask=tokens.attention_mask).text_embeds
         yield "mid.text_embeds_raw", made, recorded.get("mid.text_embeds_raw")

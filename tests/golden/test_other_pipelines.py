@@ -26,7 +26,8 @@ from torch import Tensor
 from transformers import ClapTextConfig, ClapTextModelWithProjection, SpeechT5HifiGan, SpeechT5HifiGanConfig
 
 DIFFUSION = {"beta_start": 0.0009, "beta_end": 0.015, "beta_schedule": "scaled_linear", "clip_sample": False}
-CAPTIONS = {"prompt": "a kite", "negative_prompt": "rain"}
+CAPTIONS: dict[str, Any] = {"prompt": "a kite", "negative_prompt": "rain"}
+TWO: dict[str, Any] = {"prompt": ["a kite", "two red boats"], "negative_prompt": ["rain", "a grey sky"]}
 
 
 def autoencoder(widths: tuple[int, ...], **facts: Any) -> AutoencoderKL:
@@ -66,20 +67,38 @@ def stable_diffusion_warmed_up(folder: Path) -> None:
     _stable_diffusion(folder, pipeline)
 
 
+def stable_diffusion_of_a_batch(folder: Path) -> None:
+    """Two prompts, each led away from another one."""
+    _stable_diffusion(folder, parts.image_pipeline(seed=82), **TWO)
+
+
+def stable_diffusion_of_one_prompt_twice(folder: Path) -> None:
+    """Three pictures of the first prompt and three of the second, led away from the same."""
+    _stable_diffusion(
+        folder, parts.image_pipeline(seed=83), **TWO | {"negative_prompt": ["fog"] * 2}, num_images_per_prompt=3
+    )
+
+
 def _stable_diffusion(folder: Path, pipeline: Any, guidance_scale: float = 3.0, **call: Any) -> None:
     facts = {
         **CAPTIONS, "eta": 0.0, "num_inference_steps": 3, "guidance_scale": guidance_scale, "height": 24, "width": 16,
         **call,
     }  # fmt: skip
-    embedded, ids = pipeline.encode_prompt("a kite", "cpu", 1, True, "rain"), _ids(pipeline)
+    embedded, ids = (
+        pipeline.encode_prompt(facts["prompt"], "cpu", 1, True, facts["negative_prompt"]),
+        _ids(pipeline, facts),
+    )
     steps: list[Tensor] = []
 
     def keep(_: Any, number: int, timestep: Any, values: dict[str, Tensor]) -> dict[str, Tensor]:
         steps.append(values["latents"].clone())
         return values
 
-    latents = torch.randn(1, 4, 12, 8)
-    recorded = _read(pipeline, ids, embedded) | _networks(pipeline, embedded[0], torch.randn(3, 4, 8, 8), (3, 32, 16))
+    latents = torch.randn(len(embedded[0]) * call.get("num_images_per_prompt", 1), 4, 12, 8)
+    num_in_call = 3 if len(embedded[0]) == 1 else len(embedded[0])
+    recorded = _read(pipeline, ids, embedded) | _networks(
+        pipeline, embedded[0], torch.randn(num_in_call, 4, 8, 8), (3, 32, 16)
+    )
     recorded["in.latents"] = latents
     image = pipeline(**facts, latents=latents.clone(), output_type="np", callback_on_step_end=keep).images
     _write(folder, pipeline, facts, recorded | {"out.image": torch.from_numpy(image)}, steps)
@@ -106,6 +125,10 @@ def text_to_video_by_heun(folder: Path) -> None:
     _text_to_video(folder, _video_pipeline(HeunDiscreteScheduler(beta_schedule="scaled_linear")), 2, 3, 5.0)
 
 
+def text_to_video_of_a_batch(folder: Path) -> None:
+    _text_to_video(folder, _video_pipeline(DDIMScheduler(**DIFFUSION, steps_offset=1)), 3, 2, 4.0, **TWO)
+
+
 def _video_pipeline(scheduler: Any) -> Any:
     unet = UNet3DConditionModel(
         sample_size=8, in_channels=6, out_channels=6, block_out_channels=(12, 24, 36), layers_per_block=2,
@@ -117,18 +140,23 @@ def _video_pipeline(scheduler: Any) -> Any:
     return TextToVideoSDPipeline(vae, clip_text(width=20), parts.text_tokenizer(6), unet.eval(), scheduler)
 
 
-def _text_to_video(folder: Path, pipeline: Any, num_frames: int, num_steps: int, guidance_scale: float) -> None:
+def _text_to_video(
+    folder: Path, pipeline: Any, num_frames: int, num_steps: int, guidance_scale: float, **call: Any
+) -> None:
     facts = {
         **CAPTIONS, "eta": 0.0, "num_inference_steps": num_steps, "guidance_scale": guidance_scale, "height": 16,
-        "width": 32, "num_frames": num_frames,
+        "width": 32, "num_frames": num_frames, **call,
     }  # fmt: skip
-    embedded, ids = pipeline.encode_prompt("a kite", "cpu", 1, True, "rain"), _ids(pipeline)
-    latents, steps = torch.randn(1, 6, num_frames, 4, 8), []
+    embedded, ids = (
+        pipeline.encode_prompt(facts["prompt"], "cpu", 1, True, facts["negative_prompt"]),
+        _ids(pipeline, facts),
+    )
+    latents, steps = torch.randn(len(embedded[0]), 6, num_frames, 4, 8), []
     recorded = _read(pipeline, ids, embedded)
     recorded |= _networks(pipeline, embedded[0], torch.randn(2, 6, num_frames, 8, 4), (3, 16, 24))
     recorded["in.latents"] = latents
-    call = {**facts, "callback": lambda number, timestep, made: steps.append(made.clone())}
-    video = pipeline(**call, latents=latents.clone(), output_type="np").frames
+    told = {"callback": lambda number, timestep, made: steps.append(made.clone())}
+    video = pipeline(**facts, **told, latents=latents.clone(), output_type="np").frames
     _write(folder, pipeline, facts, recorded | {"out.video": torch.from_numpy(video)}, steps)
 
 
@@ -153,6 +181,10 @@ def audioldm_unguided(folder: Path) -> None:
     """No caption to lead away from is told at all."""
     _audioldm(folder, _audio_pipeline(DDIMScheduler(**DIFFUSION), (8, 8, 16)), 0.06, 2, 1.0, negative_prompt=None)
     _leave_out(folder, "in.negative_prompt_embeds", "mid.latents_after_step0")
+
+
+def audioldm_of_a_batch(folder: Path) -> None:
+    _audioldm(folder, _audio_pipeline(DDIMScheduler(**DIFFUSION), (8, 8, 16)), 0.05, 2, 3.0, **TWO)
 
 
 def _audio_pipeline(scheduler: Any, vae_widths: tuple[int, ...]) -> Any:
@@ -185,19 +217,18 @@ def _audioldm(folder: Path, pipeline: Any, seconds: float, num_steps: int, guida
         **CAPTIONS, "eta": 0.0, "num_inference_steps": num_steps, "guidance_scale": guidance_scale,
         "audio_length_in_s": seconds, **call,
     }  # fmt: skip
-    tokens = pipeline.tokenizer([facts["prompt"], facts["negative_prompt"] or ""], padding="max_length",
-                                return_tensors="pt")  # fmt: skip
+    tokens = pipeline.tokenizer(_captions(facts), padding="max_length", truncation=True, return_tensors="pt")
     raw = pipeline.text_encoder(**tokens).text_embeds
-    embedded = [row.clone() for row in torch.nn.functional.normalize(raw, dim=-1).split(1)]
+    embedded = torch.nn.functional.normalize(raw, dim=-1).chunk(2)
     smaller, length = pipeline.vae_scale_factor, int(seconds * 8000 / 12)
     length = -(-length // smaller)
-    latents, steps, mel = torch.randn(1, 5, length, 24 // smaller), [], torch.randn(2, 9, 24)
+    latents, steps, mel = torch.randn(len(embedded[0]), 5, length, 24 // smaller), [], torch.randn(2, 9, 24)
     recorded = {
         "in.prompt_embeds": embedded[0], "in.negative_prompt_embeds": embedded[1], "in.latents": latents, "in.mel": mel,
         "mid.token_ids": tokens.input_ids, "mid.attention_mask": tokens.attention_mask, "mid.text_embeds_raw": raw,
         "mid.vocoder_from_mel": pipeline.vocoder(mel),
     }  # fmt: skip
-    recorded |= _networks(pipeline, embedded[0], torch.randn(1, 5, 12, 8), (1, 24, 16))
+    recorded |= _networks(pipeline, embedded[0], torch.randn(len(embedded[0]), 5, 12, 8), (1, 24, 16))
     given = {**facts, "prompt": None, "negative_prompt": None, "prompt_embeds": embedded[0]}
     if guidance_scale > 1:
         given["negative_prompt_embeds"] = embedded[1]
@@ -206,8 +237,16 @@ def _audioldm(folder: Path, pipeline: Any, seconds: float, num_steps: int, guida
     _write(folder, pipeline, facts, recorded | {"out.audio": torch.from_numpy(audio)}, steps)
 
 
-def _ids(pipeline: Any) -> Tensor:
-    return torch.tensor([pipeline.tokenizer(text, padding="max_length").input_ids for text in CAPTIONS.values()])
+def _ids(pipeline: Any, facts: dict[str, Any]) -> Tensor:
+    return torch.tensor(
+        [pipeline.tokenizer(text, padding="max_length", truncation=True).input_ids for text in _captions(facts)]
+    )
+
+
+def _captions(facts: dict[str, Any]) -> list[str]:
+    """The prompts, then what they are led away from."""
+    given = [facts["prompt"], facts["negative_prompt"] or ""]
+    return [caption for texts in given for caption in ([texts] if isinstance(texts, str) else texts)]
 
 
 def _read(pipeline: Any, ids: Tensor, embedded: tuple[Tensor, Tensor]) -> Recorded:
@@ -249,9 +288,9 @@ def _leave_out(folder: Path, *names: str) -> None:
 
 MAKERS = (
     stable_diffusion, stable_diffusion_with_sigmas, stable_diffusion_unguided, stable_diffusion_by_heun,
-    stable_diffusion_warmed_up, text_to_video, text_to_video_by_heun, text_to_video_of_velocity,
-    text_to_video_unguided, audioldm, audioldm_with_a_memory, audioldm_warmed_up,
-    audioldm_unguided,
+    stable_diffusion_warmed_up, stable_diffusion_of_a_batch, stable_diffusion_of_one_prompt_twice, text_to_video,
+    text_to_video_by_heun, text_to_video_of_velocity, text_to_video_unguided, text_to_video_of_a_batch, audioldm,
+    audioldm_with_a_memory, audioldm_warmed_up, audioldm_unguided, audioldm_of_a_batch,
 )  # fmt: skip
 
 
