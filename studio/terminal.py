@@ -95,6 +95,8 @@ class _JobView:
                     self._progress.update(self._bars[data["slot"]], completed=data["step"], total=data["num_steps"])
             case "media_done":
                 self._remove_bar(data["slot"])
+            case "ways":
+                pass  # the page tells it, to who asks
             case "fault":
                 pass  # its sentence is the job's error
             case _:

@@ -67,6 +67,8 @@ class LiveReply:
                 medium.modality, medium.media = data["modality"], data["media"]
             case "notice":
                 self.notices.append(Notice.from_dict(data))
+            case "ways":
+                pass  # told to who asks how it came
             case "fault":
                 pass  # told once the job has ended
             case _:

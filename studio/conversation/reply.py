@@ -70,6 +70,7 @@ def make_reply(
     from pipelines.prompt import SampledTokens
 
     maker = ReplyMaker(recipe, media, listener)
+    listener.emit("ways", **ways_of(conversation.pipe, question))
     options = recipe.options.for_pipeline(conversation.pipe.outputs, preview_every=PREVIEW_EVERY)
     reply = conversation.send(question, options, callback=maker.hear)
     notices = known_again(reply.notice or "")
@@ -84,6 +85,33 @@ def make_reply(
         *({"type": "notice", **one.to_dict()} for one in notices),
         {"type": "tokens", "ids": list(answer.ids)},
     )
+
+
+def ways_of(pipe: "AnyToAnyPipeline", question: "tuple[Media, ...]") -> dict[str, Any]:
+    """Return through which parts a reply goes: `read` tells of each medium of the question, `make` of each kind that it may make.
+
+    What is made without a projection is made from a caption, and says nothing here.
+    """
+    shown = [one.modality for one in question if one.modality in pipe.encoders]
+    return {
+        "read": [
+            {
+                "modality": modality.value,
+                "encoder": pipe.chosen[modality],
+                "projection": pipe.config.encoders[pipe.chosen[modality]].projections[modality].kind,
+                "positions": pipe.num_positions(modality),
+            }
+            for modality in shown
+        ],
+        "make": {
+            modality.value: {
+                "signals": pipe.config.counts[modality],
+                "projections": sorted({one.kind for one in entry.projections.values()}),
+            }
+            for modality, entry in pipe.config.decoders.items()
+            if pipe.bridge is None or modality not in pipe.bridge.makes
+        },
+    }
 
 
 class ReplyMaker:

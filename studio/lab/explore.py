@@ -85,7 +85,7 @@ def style_mixing(
     crossover: int,
     truncation: float = 1.0,
 ) -> Sheet:
-    """A StyleGAN's pictures with the coarse styles of each row's seed and the fine ones of each column's."""
+    """A StyleGAN's pictures with the coarse styles of each row's seed and the fine ones of each column's; both are named."""
     stylegan = _stylegan(model, "mix styles")
     coarse, fine = (_styles(stylegan, label, seeds, truncation) for seeds in (rows, columns))
     first = tuple(stylegan.synthesise(ws) for ws in fine)
@@ -94,8 +94,7 @@ def style_mixing(
         (stylegan.synthesise(row), *(stylegan.synthesise(stylegan.mix(row, column, crossover)) for column in fine))
         for row in coarse
     )
-    names = ("", *(f"coarse {seed}" for seed in rows))
-    return Sheet(((blank, *first), *mixed), names, ("", *(f"fine {seed}" for seed in columns)))
+    return Sheet(((blank, *first), *mixed), ("", *map(str, rows)), ("", *map(str, columns)))
 
 
 def traversal(
@@ -119,7 +118,7 @@ def traversal(
         latents = start.repeat(steps, 1)
         latents[:, dimension] = torch.tensor(values)
         rows.append(vae.decode(latents, shown))
-    names = tuple(f"z{dimension} ({vae.network.latent_kl[dimension]:.2f} nats)" for dimension in chosen)
+    names = tuple(f"z{dimension} ({vae.network.latent_kl[dimension]:.2f} nat)" for dimension in chosen)
     return Sheet(tuple(rows), names, tuple(f"{value:+.1f}" for value in values))
 
 
@@ -133,7 +132,7 @@ def morph(
     model: Baseline, first: Image, second: Image, *, steps: int, projection_steps: int = PROJECTION_STEPS,
     seed: int = 0, told: Told = lambda step: None,
 ) -> Sheet:  # fmt: skip
-    """Pictures on the way from one given picture to another: through a VAE's latents, or a StyleGAN's styles."""
+    """Pictures on the way from one given picture, A, to another, B: through a VAE's latents, or a StyleGAN's styles."""
     if steps < 2:
         raise ValueError(f"A morph has 2 pictures or more, not {steps}.")
     shares = [step / (steps - 1) for step in range(steps)]
@@ -143,7 +142,7 @@ def morph(
     else:
         latents = _vae(model, "morph given pictures").encode([first, second])
         made = [*_vae(model, "").decode(torch.stack([between(latents[0], latents[1], share) for share in shares]))]
-    return Sheet(((first, *made, second),), (), ("given", *(f"{share:.2f}" for share in shares), "given"))
+    return Sheet(((first, *made, second),), (), ("A", *(f"{share:.2f}" for share in shares), "B"))
 
 
 def point_of(

@@ -30,6 +30,7 @@ from studio.ui.kept_options import choose_kept_options, offer_to_keep_options
 from studio.ui.messages import show_live, show_media
 from studio.ui.slider import offer_comparison
 from studio.ui.tiles import KIND_ICONS
+from studio.ui.variations import creation_of, vary
 from studio.ui.words import N_, _
 from studio.ui.work import POLL_SECONDS, job_in_address, show_failure, show_pause, start, stop_button
 
@@ -192,4 +193,10 @@ def _show_grid(studio: PageStudio, job: Job, media: list[str]) -> None:
                             "", key=f"begin-{number}", type="tertiary", icon=":material/brush:",
                             help=_("Begin with this picture"), on_click=begin_with, args=(media_id,),
                         )  # fmt: skip
+                    if (creation := creation_of(studio, media_id)) is not None and st.button(
+                        _("Variations"), key=f"vary-{number}", type="tertiary", icon=":material/dynamic_feed:",
+                        help=_("Four more of the same wish, with other seeds"),
+                    ):  # fmt: skip
+                        vary(studio, creation)
+                        st.rerun()
     offer_comparison([wish["modality"] for wish, _caption in cells], media, [caption for _wish, caption in cells])

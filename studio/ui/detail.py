@@ -21,6 +21,7 @@ from studio.ui.messages import MIME, show_media
 from studio.ui.notices import in_language, show_notice
 from studio.ui.similar import find_similar
 from studio.ui.tiles import title_of
+from studio.ui.variations import creation_of, vary
 from studio.ui.words import N_, _
 from studio.ui.work import follow_job, job_in_address, show_failure, start
 
@@ -85,6 +86,12 @@ def _show_actions(studio: PageStudio, item: Item, path: Path) -> None:
             _("Find similar"), key="similar", icon=":material/image_search:", on_click=_find_similar,
             args=(studio, item.id),
         )  # fmt: skip
+        creation = creation_of(studio, item.id)
+        if creation is not None and st.button(
+            _("Variations"), key="vary", icon=":material/dynamic_feed:",
+            help=_("Four more of the same wish, with other seeds"),
+        ):  # fmt: skip
+            go_to_page("create", job=vary(studio, creation).id)
         if st.button(_("Use in chat"), key="use", icon=":material/chat_bubble:"):
             st.session_state.used = [item.id]
             go_to_page("chat")

@@ -134,9 +134,15 @@ def _choose_generator(models: Mapping[str, tuple[str, str]]) -> str:
     return str(
         st.pills(
             _("Generator"), [*models, *TOGETHER], default=next(iter(models)), required=True, key="generator",
-            format_func=lambda one: _(TOGETHER[one]) if one in TOGETHER else one,
+            format_func=lambda one: _(TOGETHER[one]) if one in TOGETHER else _named(one),
         )
     )  # fmt: skip
+
+
+def _named(name: str) -> str:
+    """Return what a generator is called for people: one that was trained here by its family and when it was begun."""
+    stage, _space, run = name.partition(" ")
+    return f"{stage} · {run[:4]}-{run[4:6]}-{run[6:8]} {run[9:11]}:{run[11:13]}" if run else stage
 
 
 def _choose_pictures() -> list[Any]:
@@ -216,7 +222,8 @@ def _show_drawn(studio: PageStudio, job: Job) -> None:
         return
     with st.container(key="large"):
         show_media(studio, "image", job.result["media"], width=SHEET)
-    show_text(_("{seconds:.1f} s").format(seconds=job.result["seconds"]), kind="note")
+    seed = _("seed {seed}").format(seed=job.payload["seed"])
+    show_text(f"{seed} · {_('{seconds:.1f} s').format(seconds=job.result['seconds'])}", kind="note")
     if job.result["families"]:
         heads = (_("Family"), _("Seconds"), _("Parameters"), "")
         rows = [

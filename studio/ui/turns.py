@@ -9,7 +9,7 @@ import streamlit as st
 from studio.conversation.ask import MAX_CHARACTERS
 from studio.conversation.branching import branch, words_of
 from studio.conversation.history import ConversationRecord, History, Message
-from studio.conversation.how import How, how_it_came
+from studio.conversation.how import How, Making, Reading, how_it_came
 from studio.conversation.transcript import Wording, to_html, to_markdown
 from studio.errors import StudioError
 from studio.jobs.queue import Job
@@ -20,10 +20,18 @@ from studio.ui.frame import PageStudio, show_text
 from studio.ui.messages import THINGS
 from studio.ui.models import table
 from studio.ui.notices import in_language
-from studio.ui.words import _, language, speaking
+from studio.ui.words import N_, _, language, speaking
 
 GoTo = Callable[[str], None]
 Writer = Callable[[History, MediaStore, str, Wording], bytes]
+# What kinds of projections there are, pipelines/projections.py.
+PROJECTIONS = {
+    "linear": N_("one layer"),
+    "mlp": N_("a small network"),
+    "group": N_("a network that gathers into groups"),
+    "resampler": N_("a layer of learned queries"),
+    "transformer": N_("a small transformer"),
+}
 
 
 def show_turn_actions(
@@ -95,14 +103,40 @@ def _show_how(how: How) -> None:
     rows: list[tuple[str, str]] = []
     if how.loading is not None:
         rows.append((_("The model was loaded"), f"{how.loading:.1f} s"))
+    rows += [(_read(reading), "") for reading in how.readings]
     if how.first_word is not None:
         rows.append((_("The core read the conversation and wrote its first word"), f"{how.first_word:.1f} s"))
     for making in how.makings:
-        thing = _(THINGS[making.modality])
-        fired = _("{thing}: its signal fired; the output projection made the condition of the decoder")
-        rows.append((fired.format(thing=thing), _("after {seconds:.1f} s").format(seconds=making.fired_at)))
-        made = _("{thing}: the decoder took {num_steps} steps")
-        rows.append((made.format(thing=thing, num_steps=making.num_steps), f"{making.seconds:.1f} s"))
+        if making.sample == 0:
+            rows.append((_fired(making), _("after {seconds:.1f} s").format(seconds=making.fired_at)))
+        made = _("{thing}: the decoder took {num_steps} steps").format(
+            thing=_(THINGS[making.modality]), num_steps=making.num_steps
+        )
+        rows.append((made, f"{making.seconds:.1f} s"))
     if not how.makings:
         rows.append((_("No signal fired: the answer is words alone"), ""))
     st.html(table((_("Stage"), _("Time")), [(html.escape(stage), html.escape(took)) for stage, took in rows]))
+
+
+def _read(reading: Reading) -> str:
+    words = _(
+        "{thing}: the encoder {encoder} read it; its input projection, {kind}, made {positions} places of the core"
+    )
+    kind = _(PROJECTIONS[reading.projection])
+    thing = _(THINGS[reading.modality])
+    return words.format(thing=thing, encoder=reading.encoder, kind=kind, positions=reading.positions)
+
+
+def _fired(making: Making) -> str:
+    """Say how the core asked for a medium, and what carried that to its decoder."""
+    thing = _(THINGS[making.modality])
+    if making.way is None:
+        words = _("{thing}: its signal fired; the output projection made the condition of the decoder")
+        return words.format(thing=thing)
+    if not making.way.signals:
+        return _("{thing}: the core wrote a caption; the decoder’s own text encoder read it").format(thing=thing)
+    words = _(
+        "{thing}: its signal fired, {count} tokens; its output projection, {kind}, made the condition of the decoder"
+    )
+    kind = ", ".join(_(PROJECTIONS[one]) for one in making.way.projections)
+    return words.format(thing=thing, count=making.way.signals, kind=kind)

@@ -11,9 +11,11 @@ import pytest
 
 from encoders.files import read_media, write_media
 from encoders.media import Image
+from encoders.modality import Modality
 from studio.conversation.ask import Upload, ask
 from studio.conversation.export import copy_media
 from studio.conversation.history import History
+from studio.conversation.how import how_it_came
 from studio.conversation.live import LiveMedia, LiveReply, LiveText
 from studio.jobs.answer import Answerer
 from studio.jobs.queue import Job, JobQueue, JobState, Lease
@@ -102,6 +104,10 @@ def test_a_reply_enters_the_history_and_its_events_add_up_to_it(person: Person) 
         for one in live.parts
     ]
     assert shown == [one for one in job.result["content"] if one["type"] != "notice"]
+    how = how_it_came(person.queue.events(job.id))
+    assert how is not None
+    signals = person.models.get("tiny").pipe.config.counts[Modality.IMAGE]
+    assert {making.way and making.way.signals for making in how.makings} == {signals}
     assert any(isinstance(one, LiveMedia) and one.step == one.num_steps > 0 for one in live.parts)
     assert read_media(person.media.path(part["media"])).modality == "image"
 

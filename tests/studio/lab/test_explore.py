@@ -119,11 +119,19 @@ def test_mixed_styles_are_a_rows_and_a_columns(models: dict[str, Baseline]) -> N
         lab.style_mixing(models["vae"], None, rows=[1], columns=[2], crossover=1)
 
 
+def test_what_is_written_on_the_sheets_of_the_page_is_of_no_language(models: dict[str, Baseline]) -> None:
+    given = Image(torch.rand(3, 16, 16, generator=seeded(0)))
+    mixed = lab.style_mixing(models["stylegan"], None, rows=[1], columns=[3, 4], crossover=2)
+    assert (mixed.row_names, mixed.column_names) == (("", "1"), ("", "3", "4"))
+    morphed = lab.morph(models["vae"], given, given, steps=2)
+    assert morphed.column_names == ("A", "0.00", "1.00", "B")
+
+
 def test_the_latents_that_tell_most_are_turned_first(models: dict[str, Baseline]) -> None:
     model = models["vae"]
     assert isinstance(model, VAE)
     sheet = lab.traversal(model, dimensions=2, steps=3, reach=2.0, seed=4, label=["bell", "red"])
-    assert sheet.row_names == ("z1 (3.00 nats)", "z3 (2.00 nats)") and sheet.column_names == ("-2.0", "+0.0", "+2.0")
+    assert sheet.row_names == ("z1 (3.00 nat)", "z3 (2.00 nat)") and sheet.column_names == ("-2.0", "+0.0", "+2.0")
     latents = model.draw_latents(seeded(4))
     latents[0, 3] = 2.0
     assert same(sheet.rows[1][2], model.decode(latents, ["bell", "red"])[0])

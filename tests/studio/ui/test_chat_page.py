@@ -267,8 +267,32 @@ def test_a_reply_shows_how_it_came(page: AppTest, store: Store) -> None:
     answer(store, reply)
     page.run()
     assert not page.exception
-    assert "Image: its signal fired" in html_of(page)
+    assert "Image: its signal fired; the output projection" in html_of(page)
     assert "Image: the decoder took 20 steps" in html_of(page)
+
+
+def test_a_reply_shows_which_signals_and_projections_it_went_through(page: AppTest, store: Store) -> None:
+    ask(page, "Draw what you hear, and let me hear it again")
+
+    def reply(lease: Lease, media: MediaStore) -> list[dict[str, Any]]:
+        heard = {"modality": "audio", "encoder": "imagebind", "projection": "resampler", "positions": 8}
+        lease.emit("ways", read=[heard], make={"image": {"signals": 4, "projections": ["mlp"]}})
+        for sample in (0, 1):
+            lease.emit("media_started", part=1, sample=sample, slot=sample, modality="image", num_steps=20)
+        lease.emit("media_started", part=2, sample=0, slot=2, modality="audio", num_steps=10)
+        made, _ = media.add(Image.from_uint8(np.zeros((8, 8, 3), np.uint8)))
+        for part, sample, modality in ((1, 0, "image"), (1, 1, "image"), (2, 0, "audio")):
+            lease.emit("media_done", part=part, sample=sample, slot=0, modality=modality, media=made.id)
+        return [{"type": "image", "media": made.id}]
+
+    answer(store, reply)
+    page.run()
+    assert not page.exception
+    shown = html_of(page)
+    assert "Sound: the encoder imagebind read it; its input projection, a layer of learned queries, made 8" in shown
+    assert shown.count("Image: its signal fired, 4 tokens; its output projection, a small network") == 1
+    assert shown.count("Image: the decoder took 20 steps") == 2
+    assert "Sound: the core wrote a caption" in shown
 
 
 def test_of_a_long_conversation_the_last_turns_are_shown_and_the_earlier_on_demand(store: Store, page: AppTest) -> None:

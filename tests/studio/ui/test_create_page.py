@@ -89,6 +89,32 @@ def test_a_wish_is_made_kept_in_the_library_and_made_again_the_same(store: Store
     assert names_of(library, []) == {}
 
 
+def test_variations_of_what_was_made_are_a_click_away(store: Store, model: Model) -> None:
+    page = open_page("create").run()
+    page.button_group(key="modality").set_value("audio").run()
+    page.toggle(key="sets_steps").set_value(True).run()
+    page.slider(key="steps").set_value(2)
+    wish(page, "a bell")
+    do_work(store, model)
+    page.run()
+    first = page.query_params["job"]
+    page.text_area(key="wish").set_value("something else").run()
+    page.button(key="vary-0").click().run()
+    assert not page.exception
+    assert page.query_params["job"] != first
+    assert "0 of 4" in html_of(page)
+    lease = JobQueue(store).claim()
+    assert lease is not None
+    wishes = [cell for row in lease.job.payload["grid"] for cell in row]
+    assert {(one["modality"], one["prompt"], one["steps"]) for one in wishes} == {("audio", "a bell", 2)}
+    assert len({one["seed"] for one in wishes}) == 4
+    detail = open_page("library")
+    detail.query_params["item"] = Library(store).items()[0].id
+    detail.run()
+    assert not detail.exception
+    assert detail.button(key="vary").label == "Variations"
+
+
 def test_what_a_model_cannot_make_is_told(store: Store, model: Model) -> None:
     page = open_page("create").run()
     odd = replace(model, pipe=type("Pipe", (), {"decoders": {}})())
@@ -122,6 +148,12 @@ def test_a_picture_begins_with_an_added_one_and_is_made_again_the_same(store: St
     done = JobQueue(store).get(again.id)
     assert done.result is not None, done.error
     assert done.result["report"]["verdict"] == "identical"
+    page.button(key="vary-0").click().run()
+    vary = JobQueue(store).claim()
+    assert vary is not None
+    assert {(one["start"], one["strength"]) for one in vary.job.payload["grid"][0]} == {(start, 0.5)}
+    run_job(vary, {"create": lambda lease: lease.finish({"rows": [[made]], "start": None, "seconds": 1.0})})
+    page.run()
     page.button(key="begin-0").click().run()
     assert not page.exception
     wish(page, "a blue bell")

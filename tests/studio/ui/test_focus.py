@@ -1,4 +1,4 @@
-"""The pages by the Tab key in Chromium: stops come in the order of reading, each can be seen, and none holds a person fast."""
+"""The pages by the Tab key in Chromium: stops come in the order of reading and back, each can be seen, none holds one fast."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -84,6 +84,17 @@ def goes_back(before: Stop, after: Stop) -> bool:
     return (is_above and after.left < before.right - SLACK) or (is_in_row and after.right <= before.left + SLACK)
 
 
+def tab_back(page: Any, count: int) -> list[str]:
+    """Press Shift+Tab so often, from behind the last stop; return where it came to rest."""
+    names = []
+    for _number in range(count):
+        page.evaluate("window.stops = []")
+        page.keyboard.press("Shift+Tab")
+        found = page.evaluate(STOP)
+        names.append(found["name"] if found else "nowhere")
+    return names
+
+
 @pytest.fixture(scope="module")
 def tab(browser: Any) -> Any:
     page = browser.new_page(viewport={"width": WIDE[0], "height": WIDE[1]}, reduced_motion="reduce")
@@ -101,7 +112,7 @@ REACHED = {
 
 
 @pytest.mark.parametrize("path", REACHED)
-def test_the_tab_key_goes_through_a_page_as_it_is_read(tab: Any, address: str, path: str) -> None:
+def test_the_tab_key_goes_through_a_page_as_it_is_read_and_with_shift_back(tab: Any, address: str, path: str) -> None:
     tab.goto(f"{address}/{path}")
     tab.locator(".studio-title, .studio-hero").first.wait_for()
     settle(tab)
@@ -112,3 +123,4 @@ def test_the_tab_key_goes_through_a_page_as_it_is_read(tab: Any, address: str, p
     assert not [(a, b) for a, b in pairwise(own) if goes_back(a, b)]
     # A field with buttons of its own keeps its border while the next Tab is on one of them; there the cursor shows where it is.
     assert not [stop.name for stop in stops if not stop.is_seen and not (stop.is_in_field and "textarea" in stop.name)]
+    assert tab_back(tab, len(stops)) == [stop.name for stop in reversed(stops)]
