@@ -27,7 +27,7 @@ from studio.ui.frame import (
     wake_worker,
 )
 from studio.ui.kept_options import choose_kept_options, offer_to_keep_options
-from studio.ui.messages import show_live, show_media
+from studio.ui.messages import seconds_of, show_live, show_media
 from studio.ui.slider import offer_comparison
 from studio.ui.tiles import KIND_ICONS
 from studio.ui.variations import creation_of, vary
@@ -77,7 +77,7 @@ def show_create() -> None:
             _show_grid(studio, job, _made_so_far(studio, job))
         else:
             _show_grid(studio, job, [media for row in job.result["rows"] for media in row])
-            show_text(_("{seconds:.1f} s").format(seconds=job.result["seconds"]), kind="note")
+            show_text(seconds_of(job.result["seconds"]), kind="note")
 
 
 def _show_wish(studio: PageStudio) -> None:
@@ -182,7 +182,7 @@ def _show_grid(studio: PageStudio, job: Job, media: list[str]) -> None:
         for number, ((wish, caption), media_id) in enumerate(zip(cells, media, strict=False)):
             with st.container(key=f"cell-{number}", gap=None):
                 show_media(studio, wish["modality"], media_id, width=CELL)
-                with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                with st.container(key=f"doing-{number}", horizontal=True, vertical_alignment="center", gap="xsmall"):
                     if st.button(
                         label(caption), key=f"see-{number}", type="tertiary", icon=":material/photo_library:",
                         help=_("See it in the library"),
@@ -194,8 +194,8 @@ def _show_grid(studio: PageStudio, job: Job, media: list[str]) -> None:
                             help=_("Begin with this picture"), on_click=begin_with, args=(media_id,),
                         )  # fmt: skip
                     if (creation := creation_of(studio, media_id)) is not None and st.button(
-                        _("Variations"), key=f"vary-{number}", type="tertiary", icon=":material/dynamic_feed:",
-                        help=_("Four more of the same wish, with other seeds"),
+                        "", key=f"vary-{number}", type="tertiary", icon=":material/dynamic_feed:",
+                        help=_("Variations: four more of the same wish, with other seeds"),
                     ):  # fmt: skip
                         vary(studio, creation)
                         st.rerun()

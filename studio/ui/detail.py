@@ -17,7 +17,7 @@ from studio.notices import Notice
 from studio.plain_text import printable
 from studio.ui.faults import shown
 from studio.ui.frame import PageStudio, go_to_page, show_text
-from studio.ui.messages import MIME, show_media
+from studio.ui.messages import MIME, seconds_of, show_media
 from studio.ui.notices import in_language, show_notice
 from studio.ui.similar import find_similar
 from studio.ui.tiles import title_of
@@ -89,7 +89,7 @@ def _show_actions(studio: PageStudio, item: Item, path: Path) -> None:
         creation = creation_of(studio, item.id)
         if creation is not None and st.button(
             _("Variations"), key="vary", icon=":material/dynamic_feed:",
-            help=_("Four more of the same wish, with other seeds"),
+            help=_("Variations: four more of the same wish, with other seeds"),
         ):  # fmt: skip
             go_to_page("create", job=vary(studio, creation).id)
         if st.button(_("Use in chat"), key="use", icon=":material/chat_bubble:"):
@@ -109,7 +109,7 @@ def _show_facts(studio: PageStudio, item: Item, recipe: Mapping[str, Any] | None
     if item.width is not None:
         facts[_("Size")] = f"{item.width} × {item.height}"
     if item.seconds is not None:
-        facts[_("Length")] = _("{seconds:.1f} s").format(seconds=item.seconds)
+        facts[_("Length")] = seconds_of(item.seconds)
     facts[_("File")] = f"{item.num_bytes / 1024:,.0f} KiB"
     if recipe is not None:
         facts |= {

@@ -29,7 +29,7 @@ from studio.ui.frame import (
     show_title,
     wake_worker,
 )
-from studio.ui.messages import show_media
+from studio.ui.messages import seconds_of, show_media
 from studio.ui.models import table
 from studio.ui.notices import in_language
 from studio.ui.words import N_, _
@@ -97,7 +97,11 @@ def show_lab() -> None:
         start(studio, "lab", payload | {"uploads": uploads} if uploads else payload)
         st.rerun()
     job = job_in_address(studio, "lab")
-    if job is not None:
+    if job is None:
+        show_empty(
+            _("Nothing drawn yet"), _("Choose what to see, and press Draw. What is drawn goes to the library too.")
+        )
+    else:
         _show_drawn(studio, job)
 
 
@@ -223,7 +227,7 @@ def _show_drawn(studio: PageStudio, job: Job) -> None:
     with st.container(key="large"):
         show_media(studio, "image", job.result["media"], width=SHEET)
     seed = _("seed {seed}").format(seed=job.payload["seed"])
-    show_text(f"{seed} · {_('{seconds:.1f} s').format(seconds=job.result['seconds'])}", kind="note")
+    show_text(f"{seed} · {seconds_of(job.result['seconds'])}", kind="note")
     if job.result["families"]:
         heads = (_("Family"), _("Seconds"), _("Parameters"), "")
         rows = [

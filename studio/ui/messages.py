@@ -59,7 +59,12 @@ def show_reply(studio: PageStudio, content: Content, *, job: Job) -> None:
 
 def _how_it_was_made(job: Job) -> str:
     seed = _("seed {seed}").format(seed=job.payload["options"]["seed"])
-    return seed if job.result is None else f"{seed} · {job.result['seconds']:.1f} s"
+    return seed if job.result is None else f"{seed} · {seconds_of(job.result['seconds'])}"
+
+
+def seconds_of(seconds: float) -> str:
+    """Return a length of time as the pages say it."""
+    return _("{seconds:.1f} s").format(seconds=seconds)
 
 
 def show_media(studio: PageStudio, kind: str, media: str, *, width: int) -> None:

@@ -17,7 +17,7 @@ from studio.media_store import MediaStore
 from studio.options import ReplyOptions, draw_seed
 from studio.ui.faults import told
 from studio.ui.frame import PageStudio, show_text
-from studio.ui.messages import THINGS
+from studio.ui.messages import THINGS, seconds_of
 from studio.ui.models import table
 from studio.ui.notices import in_language
 from studio.ui.words import N_, _, language, speaking
@@ -102,17 +102,17 @@ def _show_how(how: How) -> None:
     """Show the stages of a reply, in their order, with their seconds."""
     rows: list[tuple[str, str]] = []
     if how.loading is not None:
-        rows.append((_("The model was loaded"), f"{how.loading:.1f} s"))
+        rows.append((_("The model was loaded"), seconds_of(how.loading)))
     rows += [(_read(reading), "") for reading in how.readings]
     if how.first_word is not None:
-        rows.append((_("The core read the conversation and wrote its first word"), f"{how.first_word:.1f} s"))
+        rows.append((_("The core read the conversation and wrote its first word"), seconds_of(how.first_word)))
     for making in how.makings:
         if making.sample == 0:
             rows.append((_fired(making), _("after {seconds:.1f} s").format(seconds=making.fired_at)))
         made = _("{thing}: the decoder took {num_steps} steps").format(
             thing=_(THINGS[making.modality]), num_steps=making.num_steps
         )
-        rows.append((made, f"{making.seconds:.1f} s"))
+        rows.append((made, seconds_of(making.seconds)))
     if not how.makings:
         rows.append((_("No signal fired: the answer is words alone"), ""))
     st.html(table((_("Stage"), _("Time")), [(html.escape(stage), html.escape(took)) for stage, took in rows]))

@@ -56,6 +56,13 @@ def test_without_a_generator_the_page_says_how_to_get_one() -> None:
     assert "No generator here yet" in html_of(page)
 
 
+@pytest.mark.usefixtures("trained")
+def test_before_anything_is_drawn_the_page_says_what_to_do() -> None:
+    page = open_page("lab").run()
+    assert not page.exception
+    assert "press Draw" in html_of(page)
+
+
 def test_a_trained_generator_is_drawn_and_its_sheet_is_kept_with_how(trained: str, store: Store) -> None:
     page = open_page("lab").run()
     assert not page.exception
