@@ -18,6 +18,7 @@ from training.loop import Step
 from training.parts import load_parts, save_parts
 from training.prepare import prepare
 from training.previews import preview_replies
+from training.slips import with_slips
 from training.stage import Stage, check_output, follow, run_stage
 
 DEFAULTS = StageOptions(output=Path("."), steps=2500, batch_size=32, learning_rate=5e-3, num_samples=8000)
@@ -41,6 +42,8 @@ def run(options: AlignInputsOptions, progress: Progress = no_progress) -> Iterat
         manifest, "describe", stage.num_samples, stage.seed, reads=frozenset(parts.inputs), makes=frozenset()
     )
     train = prepare(data.train, parts.pipe, parts.encoders, {}, stage.cache, progress=progress)
+    if manifest is None:
+        train = with_slips(train, parts.core.tokenizer, stage.seed)
     shown = prepare(data.shown, parts.pipe, parts.encoders, {}, stage.cache)
     model = AlignmentModel(parts.core, parts.inputs, {}, aids=reading_aids(parts, stage.seed, reads=parts.inputs))
     model.train_only([*model.inputs.parameters(), parts.core.input_rows])
