@@ -10,15 +10,13 @@ import tempfile
 import time
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from encoders.files import read_media, write_media
-from encoders.media import Audio, Image, Media, Video
+from encoders.media import Audio, Image, Video
 from studio.errors import StudioError
 from studio.library.encoders import Embedder, load_embedders, register
 from studio.library.ingest import ADDED, REFUSED, ingest, ingest_folder
@@ -34,22 +32,7 @@ READY_SECONDS = 2.0
 ONE_HOSTILE_IN = 10  # of the damaged files
 NUM_ITEMS = 400  # files of the kill bench
 WARM_SHARE = 10  # memory is flat if the other nine tenths of the files add none
-KILL_WITHIN_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class Stub:
-    """Stands in for an encoder where only the bookkeeping is measured."""
-
-    name: str = "stub"
-    fingerprint: str = "stub"
-    width: int = 512
-    modalities: frozenset[str] = frozenset({"image", "audio", "video"})
-    source: str = "stub:"
-
-    def embed(self, media: Media) -> npt.NDArray[np.float32]:
-        vector = np.random.default_rng(int(media.content_hash[:8], 16)).normal(size=self.width)
-        return (vector / np.linalg.norm(vector)).astype(np.float32)
+KILL_WITHIN_SECONDS = 1.0
 
 
 def ingest_bench(files: int, *, preset: str = "tiny", embedders: Sequence[Embedder] | None = None) -> Iterator[str]:
@@ -92,33 +75,44 @@ def ingest_bench(files: int, *, preset: str = "tiny", embedders: Sequence[Embedd
         )
 
 
-def kill_bench(kills: int, *, num_items: int = NUM_ITEMS, standing: int = 0) -> Iterator[str]:
+def kill_bench(
+    kills: int,
+    *,
+    num_items: int = NUM_ITEMS,
+    standing: int = 0,
+    preset: str = "tiny",
+    embedders: Sequence[Embedder] | None = None,
+) -> Iterator[str]:
     """Kill ingests at random moments; nothing acknowledged may be lost, and nothing may be there twice.
 
     `standing` are items that the library holds besides, with which it must be ready again.
     """
+    if embedders is None:
+        embedders, notices = load_embedders(preset)
+        yield from notices
     generator = random.Random(0)
     with tempfile.TemporaryDirectory() as name:
         folder, home = Path(name) / "files", Path(name) / "home"
         home.mkdir()
         write_pictures(folder, num_items, side=16)
-        _stand(home, standing)
+        _stand(home, standing, embedders)
+        read_media(next(folder.iterdir()))  # starts the decoders' process, which outlives those that are killed
         told: set[str] = set()
         lost, damaged, slowest = 0, 0, 0.0
         for _ in range(kills):
             if len(told) == num_items:
                 told = _forget(home)
-            told |= _killed(home, folder, generator)
+            told |= _killed(home, folder, embedders, generator)
             started = time.perf_counter()
             library = Library(Store(home))
-            if library.vectors.encoders():
-                library.nearest(np.eye(Stub.width)[0], "stub", 10)
+            for record in library.vectors.encoders():
+                library.nearest(np.eye(record.width)[0], record.name, 10)
             slowest = max(slowest, time.perf_counter() - started)
             lost += len(told - {row["media"] for row in library.store.rows("SELECT media FROM files")})
             damaged += library.store.rows("PRAGMA integrity_check")[0]["integrity_check"] != "ok"
             library.store.close()
         library = Library(Store(home))
-        for _ in ingest_folder(library, folder, [Stub()], read=_read_png):
+        for _ in ingest_folder(library, folder, embedders):
             pass
         twice = sum(library.stats().items.values()) - num_items - standing
         library.store.close()
@@ -128,15 +122,18 @@ def kill_bench(kills: int, *, num_items: int = NUM_ITEMS, standing: int = 0) -> 
     )
 
 
-def damage_bench(count: int) -> Iterator[str]:
+def damage_bench(count: int, *, preset: str = "tiny", embedders: Sequence[Embedder] | None = None) -> Iterator[str]:
     """Take in damaged files: this process must live, none may take long, and each must have an outcome."""
+    if embedders is None:
+        embedders, notices = load_embedders(preset)
+        yield from notices
     with tempfile.TemporaryDirectory() as name:
         folder, home = Path(name) / "files", Path(name) / "home"
         home.mkdir()
         write_damaged(folder, count)
         refused, slowest, number = 0, 0.0, 0
         started = time.perf_counter()
-        for outcome in ingest(Library(Store(home)), walk(folder), [Stub()], num_readers=1):
+        for outcome in ingest(Library(Store(home)), walk(folder), embedders, num_readers=1):
             slowest = max(slowest, time.perf_counter() - started)
             started = time.perf_counter()
             number += 1
@@ -218,11 +215,11 @@ def _hostile() -> list[tuple[str, bytes]]:
     ]
 
 
-def _killed(home: Path, folder: Path, generator: random.Random) -> set[str]:
+def _killed(home: Path, folder: Path, embedders: Sequence[Embedder], generator: random.Random) -> set[str]:
     """Start an ingest in a process, kill it at a random moment, and return what it had acknowledged."""
     context = multiprocessing.get_context("fork")
     hear, tell = context.Pipe(duplex=False)
-    process = context.Process(target=_ingest_and_tell, args=(home, folder, tell))
+    process = context.Process(target=_ingest_and_tell, args=(home, folder, embedders, tell))
     process.start()
     tell.close()
     end = time.monotonic() + generator.random() * KILL_WITHIN_SECONDS
@@ -241,18 +238,13 @@ def _killed(home: Path, folder: Path, generator: random.Random) -> set[str]:
     return told
 
 
-def _ingest_and_tell(home: Path, folder: Path, tell: Connection) -> None:
-    for outcome in ingest(Library(Store(home)), walk(folder), [Stub()], read=_read_png):
+def _ingest_and_tell(home: Path, folder: Path, embedders: Sequence[Embedder], tell: Connection) -> None:
+    import torch
+
+    torch.set_num_threads(1)  # a forked process has none of the threads that its parent may have started
+    for outcome in ingest_folder(Library(Store(home)), folder, embedders):
         tell.send(outcome.media)
     os._exit(0)
-
-
-def _read_png(path: Path) -> Media:
-    """Read without the sandbox, whose server a forked process must not share."""
-    from PIL import Image as PillowImage
-
-    with PillowImage.open(path, formats=["PNG"]) as picture:
-        return Image.from_uint8(np.array(picture.convert("RGB")))
 
 
 def _forget(home: Path) -> set[str]:
@@ -264,18 +256,19 @@ def _forget(home: Path) -> set[str]:
     return set()
 
 
-def _stand(home: Path, count: int) -> None:
+def _stand(home: Path, count: int, embedders: Sequence[Embedder]) -> None:
     """Put items into the library without any files."""
-    library, stub = Library(Store(home)), Stub()
-    ((_, record),) = register(library.vectors, [stub])
-    vectors = np.random.default_rng(0).normal(size=(count, stub.width)).astype(np.float32)
+    library, generator = Library(Store(home)), np.random.default_rng(0)
+    records = [record for _, record in register(library.vectors, embedders) if "image" in record.modalities]
     with library.store.transaction() as database:
-        for number, vector in enumerate(vectors):
+        for number in range(count):
             name = hashlib.sha256(str(number).encode()).hexdigest()
             database.execute(
                 "INSERT INTO media (id, modality, content_hash, suffix, num_bytes, created, is_stored) "
                 "VALUES (?, 'image', ?, '.png', 0, 0, ?)",
                 (name, name, False),
             )
-            library.vectors.put(name, record, [Piece(vector / np.linalg.norm(vector))])
+            for record in records:
+                vector = generator.normal(size=record.width).astype(np.float32)
+                library.vectors.put(name, record, [Piece(vector / np.linalg.norm(vector))])
     library.store.close()

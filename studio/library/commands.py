@@ -255,13 +255,17 @@ def bench(
     kills: Annotated[int, typer.Option(min=0, help="Kills at random moments of taking in.")] = 0,
     items: Annotated[int, typer.Option(min=0, help="Items that are there while --kills.")] = 10_000,
     damaged: Annotated[int, typer.Option(min=0, help="Damaged files to take in.")] = 0,
-    meaning: Annotated[Path | None, typer.Option(help="Also measure meaning, over the items of this manifest.")] = None,
+    meaning: Annotated[
+        Path | None, typer.Option(help="Also measure meaning, over the items of this manifest (JSON lines).")
+    ] = None,
     preset: Preset = "tiny",
 ) -> None:
     """Measure search and ingest against what they are made of, side by side in one run; in a temporary folder.
 
     By default: exact search, the graph with and without a filter, and the rate of ingest. The rest is asked for:
-    flat memory by --files 100000, kills by --kills 200, damaged files by --damaged 5000, meaning by --meaning MANIFEST.
+    flat memory by --files 100000, kills by --kills 200, damaged files by --damaged 5000. Meaning takes items whose
+    attributes are known: python -m tests.world_manifest FOLDER makes 1,000 of each kind that no training met, and
+    --meaning FOLDER/manifest.jsonl measures them.
     """
     from studio.library.bench import BenchOptions, run_bench
 

@@ -1,5 +1,6 @@
 """Media files are read whole or refused in a sentence; ours read back as they were written."""
 
+import ast
 import os
 import random
 import struct
@@ -28,6 +29,7 @@ from encoders.files import (
     write_media,
 )
 from encoders.media import Audio, Image, Media, Video
+from encoders.sniffing import IMAGES
 
 RATE = 16000
 
@@ -250,3 +252,31 @@ def test_an_image_is_read_within_150_milliseconds_after_warm_up(tmp_path: Path) 
         read_media(path)
         durations.append(time.perf_counter() - started)
     assert min(durations) < 0.15
+
+
+@pytest.mark.parametrize(
+    "suffix", ["BMP", "DDS", "EPS", "ICO", "JPEG2000", "MSP", "PALM", "PCX", "PDF", "PPM", "SGI", "TGA", "TIFF"]
+)
+@pytest.mark.parametrize("name", ["picture.png", "picture.bin"])
+def test_a_rare_picture_format_is_refused_unread_though_pillow_knows_it(tmp_path: Path, suffix: str, name: str) -> None:
+    path = tmp_path / name
+    mode = {"MSP": "1", "PALM": "P"}.get(suffix, "RGB")
+    PILImage.new(mode, (32, 32)).save(path, format=suffix)
+    with pytest.raises(MediaError, match=r"is of a kind that is not read here|is a PDF|is text"):
+        read_media(path)
+
+
+def test_no_code_of_ours_opens_a_picture_without_naming_its_format() -> None:
+    root = Path(__file__).parents[2]
+    named = [
+        (path.name, [ast.unparse(word.value) for word in call.keywords if word.arg == "formats"])
+        for folder in ("encoders", "pipelines", "studio")
+        for path in (root / folder).rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in ("Image.open", "PILImage.open", "PillowImage.open")
+    ]
+    assert "decoding.py" in dict(named)
+    for name, formats in named:
+        wanted = (["[kind.value]"],) if name == "decoding.py" else (["['WEBP']"], ["['PNG']"])
+        assert formats in wanted, name
+    assert {kind.value for kind in IMAGES} == {"PNG", "JPEG", "WEBP", "GIF"}

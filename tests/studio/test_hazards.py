@@ -69,6 +69,10 @@ HELD = {
         "encoders/test_sandbox.py::test_the_caller_outlives_a_segfault_and_the_next_call_works",
         "encoders/test_sandbox.py::test_a_hang_ends_at_its_wall_limit",
     ),
+    "rare formats": (
+        "encoders/test_files.py::test_a_rare_picture_format_is_refused_unread_though_pillow_knows_it",
+        "encoders/test_files.py::test_no_code_of_ours_opens_a_picture_without_naming_its_format",
+    ),
     "error text leaks addresses or paths": (
         "encoders/test_files.py::test_an_error_names_the_file_and_never_its_folder",
         "studio/jobs/test_queue.py::test_an_error_becomes_a_message_of_our_own",

@@ -13,7 +13,11 @@ from encoders.media import MediaError
 from studio.cli import app
 from studio.library.bench import exact_bench, graph_bench, measure
 from studio.library.bench_ingest import damage_bench, ingest_bench, kill_bench, write_damaged
-from studio.library.encoders import load_embedder
+from studio.library.encoders import EncoderEmbedder, load_embedder
+
+
+def small(folder: Path) -> EncoderEmbedder:
+    return load_embedder("imagebind", f"imagebind:{imagebind_folder(folder)}")
 
 
 def test_searches_are_compared_side_by_side() -> None:
@@ -32,7 +36,13 @@ def test_no_way_to_search_always_follows_the_same_other() -> None:
 
 def test_each_part_of_the_bench_is_named_in_its_help() -> None:
     told = " ".join(CliRunner().invoke(app, ["library", "bench", "--help"]).output.split())
-    for option in ("--files 100000", "--kills 200", "--damaged 5000", "--meaning MANIFEST"):
+    for option in (
+        "--files 100000",
+        "--kills 200",
+        "--damaged 5000",
+        "--meaning FOLDER/manifest.jsonl",
+        "python -m tests.world_manifest FOLDER",
+    ):
         assert option in told
 
 
@@ -41,8 +51,10 @@ def test_a_small_graph_recalls_nearly_all() -> None:
     assert recalls[0] >= 0.95 and recalls[1] == 1
 
 
-def test_damaged_files_of_every_kind_have_an_outcome_and_harm_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    (line,) = damage_bench(250)
+def test_damaged_files_of_every_kind_have_an_outcome_and_harm_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (line,) = damage_bench(250, embedders=[small(tmp_path)])
     found = re.fullmatch(
         r"250 damaged files: (\d+) refused with a reason, the slowest took [\d.]+ s of at most 10", line
     )
@@ -60,14 +72,13 @@ def test_what_is_made_to_harm_is_refused_with_a_reason(tmp_path: Path) -> None:
         assert len(str(caught.value)) > 20
 
 
-def test_kills_at_random_moments_lose_nothing() -> None:
-    (line,) = kill_bench(2, num_items=16, standing=200)
-    assert line.startswith("2 kills: 0 acknowledged files lost, 0 there twice, 0 damaged databases")
+def test_kills_at_random_moments_lose_nothing(tmp_path: Path) -> None:
+    (line,) = kill_bench(4, num_items=16, standing=200, embedders=[small(tmp_path)])
+    assert line.startswith("4 kills: 0 acknowledged files lost, 0 there twice, 0 damaged databases")
     assert "ready again with 216 items" in line
 
 
 def test_ingest_is_measured_beside_decoding_and_encoding_with_its_memory(tmp_path: Path) -> None:
-    embedder = load_embedder("imagebind", f"imagebind:{imagebind_folder(tmp_path)}")
-    told = "\n".join(ingest_bench(12, embedders=[embedder]))
+    told = "\n".join(ingest_bench(12, embedders=[small(tmp_path)]))
     assert re.search(r"decoding alone [\d,.]+ files/s, encoding alone [\d,.]+ files/s", told)
     assert re.search(r"memory after a tenth of them [\d,]+ MiB, after all [\d,]+ MiB: \d\.\d\d times", told)
