@@ -8,6 +8,7 @@ from typing import Any
 import parts
 import pytest
 import torch
+from peft import LoraConfig
 from transformers import (
     AutoModelForCausalLM,
     GPTNeoXConfig,
@@ -138,6 +139,34 @@ def test_quantisation_is_handed_to_the_library_that_does_it(monkeypatch: pytest.
         torch.bfloat16,
     )
     assert load_arguments(CoreOptions(quantisation="bnb-8bit"))["quantization_config"].load_in_8bit
+
+
+@pytest.mark.filterwarnings("ignore")  # of the libraries
+@pytest.mark.parametrize("name", core_options.QUANTISATIONS)
+def test_a_quantised_core_computes_nearly_the_same_and_an_adapter_learns_through_it(name: str, tmp_path: Path) -> None:
+    pytest.importorskip(core_options.QUANTISATIONS[name], reason="not installed here")
+    torch.manual_seed(0)
+    with quiet():
+        AutoModelForCausalLM.from_config(Qwen3Config(**SIZES | {"hidden_size": 64, "head_dim": 16})).save_pretrained(
+            tmp_path
+        )
+        tokenizer(QWEN).save_pretrained(tmp_path)
+    ids = torch.arange(1, 9)[None]
+    plain, quantised = (
+        LanguageCore(*load_language_model(tmp_path, CoreOptions(quantisation=given)), parts.signal_tokens())
+        for given in (None, name)
+    )
+    assert isinstance(quantised.base.get_submodule("model.layers.1.mlp.up_proj"), torch.nn.Linear)
+    assert type(quantised.base.get_parameter("model.layers.1.mlp.up_proj.weight")) is not torch.nn.Parameter
+    adapter = quantised.attach_lora(LoraConfig(r=2, target_modules=["q_proj", "down_proj"]))
+    quantised(quantised.embed(ids)).sum().backward()
+    learning = [value.grad for key, value in adapter.named_parameters() if "lora_B" in key]
+    assert len(learning) == 4
+    assert all(grad is not None and grad.abs().sum() > 0 for grad in learning)
+    with torch.no_grad():
+        states, wanted = quantised(quantised.embed(ids)), plain(plain.embed(ids))
+    difference = float((states - wanted).norm() / wanted.norm())
+    assert 0 < difference < 0.3, f"{name} moves the hidden states by {difference:.3f} of their length"
 
 
 def test_an_encoder_is_no_core(tmp_path: Path) -> None:
