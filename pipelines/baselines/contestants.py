@@ -13,7 +13,7 @@ from encoders.modality import Modality
 from pipelines.baselines.asking import classes_in
 from pipelines.baselines.base import Baseline
 from pipelines.baselines.registry import load_baseline
-from pipelines.baselines.vae import VAE
+from pipelines.baselines.vae_model import VAENetwork
 from pipelines.checkpoint import read_config
 from pipelines.decoders import load_decoder
 from pipelines.decoders.base import DecodeOptions
@@ -61,8 +61,9 @@ class BaselineContestant:
     @property
     def num_parameters(self) -> int:
         """Return how many parameters a picture takes: a VAE's encoder has no part in it."""
-        makes = self.baseline.network.decoder if isinstance(self.baseline, VAE) else self.baseline.network
-        return _count(makes.parameters())
+        network = self.baseline.network
+        unused = _count(network.encoder.parameters()) if isinstance(network, VAENetwork) else 0
+        return _count(network.parameters()) - unused
 
     def classes(self, request: Request) -> tuple[str, ...]:
         """Return the classes that it would be asked for."""
