@@ -12,9 +12,12 @@ NUM_VARIATIONS = 4
 
 
 def creation_of(studio: PageStudio, media_id: str) -> Creation | None:
-    """Return how a medium was made directly by a decoder; None of all else."""
+    """Return how a medium was made directly by a decoder; None of all else, and of a recipe that cannot be read."""
     row = studio.store.row("SELECT recipe FROM recipes WHERE media = ?", media_id)
-    return None if row is None else Creation.from_json(row["recipe"])
+    try:
+        return None if row is None else Creation.from_json(row["recipe"])
+    except ValueError:  # it came with a file that anyone may have written
+        return None
 
 
 def vary(studio: PageStudio, creation: Creation) -> Job:
