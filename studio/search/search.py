@@ -199,8 +199,12 @@ def _judged(aim: Aim, hits: Sequence[Hit]) -> list[tuple[float | None, float | N
 
 
 def _merged(rankings: Sequence[Sequence[Match]]) -> list[Match]:
-    """Return matches of all kinds in one order: by score, or in turn where some have none."""
+    """Return matches of all kinds in one order: by score where all have one; else what stands out, then kinds in turn."""
     together = [match for ranking in rankings for match in ranking]
-    if all(match.score is not None for match in together):
-        return sorted(together, key=lambda match: -(match.score or 0.0))
-    return [match for rank in zip_longest(*rankings) for match in rank if match is not None]
+    by_score = sorted((match for match in together if match.score is not None), key=lambda match: -(match.score or 0.0))
+    if len(by_score) == len(together):
+        return by_score
+    first = [match for match in by_score if match.chance is not None and match.chance <= MAX_CHANCE]
+    known = {match.item.id for match in first}
+    rest = [[match for match in ranking if match.item.id not in known] for ranking in rankings]
+    return first + [match for rank in zip_longest(*rest) for match in rank if match is not None]

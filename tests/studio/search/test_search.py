@@ -68,6 +68,19 @@ def test_a_small_library_gives_the_nearest_and_says_that_it_cannot_tell(
     assert found.matches[0].score is None and "too few" in found.notices[0]
 
 
+def test_what_stands_out_comes_before_kinds_too_few_to_tell(shelf: Shelf, search: Callable[..., Found]) -> None:
+    shelf.put_bulk()
+    boats = [shelf.put(number, Piece(unit(axis(0) + number * 0.2 * noise(number)))) for number in (1, 2, 3)]
+    sounds = [shelf.put(number, kind="audio") for number in (11, 12)]
+    videos = [shelf.put(number, kind="video") for number in (21, 22)]
+    found = ids(search("boat"))
+    assert found[:3] == boats
+    assert sorted(found[3:]) == sorted(sounds + videos)
+    assert {found[3] in sounds, found[4] in sounds} == {True, False}
+    everything = ids(search("boat", max_chance=None))
+    assert everything[:3] == boats and set(everything[3:6]) & set(sounds) and set(everything[3:6]) & set(videos)
+
+
 def test_weights_and_negatives_move_the_query(shelf: Shelf, search: Callable[..., Found]) -> None:
     shelf.put_bulk()
     boat = shelf.put(1, Piece(unit(axis(0) + 0.2 * axis(5))))
