@@ -19,7 +19,7 @@ from encoders.files import read_media, write_media
 from encoders.media import Audio, Image, Video
 from studio.errors import StudioError
 from studio.library.encoders import Embedder, load_embedders, register
-from studio.library.ingest import ADDED, REFUSED, ingest, ingest_folder
+from studio.library.ingest import ADDED, KNOWN, REFUSED, ingest, ingest_folder
 from studio.library.ingest_files import walk
 from studio.library.library import Library
 from studio.library.vectors import Piece
@@ -138,7 +138,7 @@ def damage_bench(count: int, *, preset: str = "tiny", embedders: Sequence[Embedd
             started = time.perf_counter()
             number += 1
             refused += outcome.state == REFUSED
-            if outcome.state not in (ADDED, REFUSED) or (outcome.state == REFUSED and not outcome.reason):
+            if outcome.state not in (ADDED, KNOWN, REFUSED) or (outcome.state == REFUSED and not outcome.reason):
                 raise StudioError(f"{outcome.path.name} ended as {outcome.state} without a reason.")
     yield (
         f"{number:,} damaged files: {refused:,} refused with a reason, "

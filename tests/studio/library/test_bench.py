@@ -12,7 +12,7 @@ from encoders.files import read_media
 from encoders.media import MediaError
 from studio.cli import app
 from studio.library.bench import exact_bench, graph_bench, measure
-from studio.library.bench_ingest import damage_bench, ingest_bench, kill_bench, write_damaged
+from studio.library.bench_ingest import damage_bench, ingest_bench, kill_bench, write_damaged, write_pictures
 from studio.library.encoders import EncoderEmbedder, load_embedder
 
 
@@ -60,6 +60,19 @@ def test_damaged_files_of_every_kind_have_an_outcome_and_harm_nothing(
     )
     assert found is not None and int(found[1]) > 100
     assert not caplog.records  # nothing but the decoder stumbled
+
+
+def test_two_damaged_files_that_came_out_the_same_are_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_the_same(folder: Path, count: int) -> None:
+        write_pictures(folder, 1, side=16)
+        for number in range(1, count):
+            (folder / f"{number:06}.png").write_bytes((folder / "000000.png").read_bytes())
+
+    monkeypatch.setattr("studio.library.bench_ingest.write_damaged", write_the_same)
+    (line,) = damage_bench(8, embedders=[small(tmp_path)])
+    assert line.startswith("8 damaged files: 0 refused with a reason")
 
 
 def test_what_is_made_to_harm_is_refused_with_a_reason(tmp_path: Path) -> None:
