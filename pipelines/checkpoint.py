@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -231,10 +231,12 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return floats(read_weights(path))
 
 
-def hash_folder(folder: Path) -> str:
-    """SHA-256 of a part: its weights, configs and vocabularies, by their names."""
+def hash_folder(folder: Path, *, without: Collection[str] = ()) -> str:
+    """SHA-256 of a part: its weights, configs and vocabularies, by their names; not of what lies in the folders `without`."""
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix in HASHED):
+        if path.relative_to(folder).parts[0] in without:
+            continue
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
         digest.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())

@@ -14,6 +14,7 @@ from pipelines.facts import Part
 from pipelines.load_options import AUTO, LoadOptions
 
 PACKAGED = Path(__file__).parent / "presets"
+LAB = "baselines"  # the folder of a preset with the models of the lab, which no conversation reads
 TRAIN = (
     "Its projections are not trained yet: it answers through captions. Train them with "
     "studio train align-inputs --preset {name} --data YOUR.jsonl --output runs/stage1, then align-outputs and instruct."

@@ -36,6 +36,7 @@ FAULTS: Mapping[str, str] = {
     "unreadable": "The file {name} cannot be read.",
     "other-kind": "'{name}' holds {held}, not {asked}.",
     "large-file": "This file is larger than {limit} MB. Choose a smaller or shorter one.",
+    "media-gone": "This file is missing from the studio's media folder. Restore the folder, or make it again.",
     "upload-gone": "The attached file is no longer here. Attach it again.",
     "still-reading": "What was attached is still being read. Wait a moment, then try again.",
     "unknown-conversation": "This conversation is not known here. It may have been deleted.",

@@ -70,9 +70,7 @@ class MediaStore:
         if not path.is_file():
             path = self._left_in_place(stored) or path
         if not path.is_file():
-            raise StudioError(
-                "This file is missing from the studio's media folder. Restore the folder, or make it again."
-            )
+            raise fault("media-gone")
         return path
 
     def stored_path(self, media_id: str) -> Path:

@@ -21,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from encoders.modality import Modality
 from pipelines.checkpoint import hash_folder, read_config
-from pipelines.presets import preset_folder
+from pipelines.presets import LAB, preset_folder
 from training.examinee import Examinee
 from training.figures import Verdicts, make_figures
 from training.grading import Verdict
@@ -120,8 +120,8 @@ class VerdictFile:
 
 
 def fingerprint(preset: str) -> str:
-    """A digest of what a preset's answers depend on."""
-    return hash_folder(preset_folder(preset))
+    """A digest of what a preset's answers depend on: all but the models of the lab."""
+    return hash_folder(preset_folder(preset), without=(LAB,))
 
 
 def _judge(missing: Sequence[tuple[str, int]], options: Options) -> Iterator[tuple[str, int, Verdict]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from pipelines.baselines.base import Baseline
 from pipelines.baselines.folder import CLASS_NAME
 from pipelines.checkpoint import CONFIG
-from pipelines.presets import PACKAGED, preset_folder
+from pipelines.presets import LAB, PACKAGED, preset_folder
 from pipelines.safe_folder import read_json
 
 BASELINES = {
@@ -14,7 +14,7 @@ BASELINES = {
     "StyleGAN2": "pipelines.baselines.stylegan2:StyleGAN2",
     "VAE": "pipelines.baselines.vae:VAE",
 }
-EMBEDDED = PACKAGED / "tiny" / "baselines"
+EMBEDDED = PACKAGED / "tiny" / LAB
 FAMILIES = ("vae", "biggan", "stylegan")  # the names of the embedded ones, and of their trainings
 
 

@@ -2,13 +2,14 @@
 
 import html
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from studio.conversation.ask import MAX_ATTACHMENTS, MAX_CHARACTERS, Upload, ask, spool_file
-from studio.conversation.history import Content, ConversationRecord, Message
+from studio.conversation.history import ConversationRecord, Message
 from studio.conversation.history_search import conversations_with
 from studio.conversation.live import LiveReply
 from studio.errors import StudioError
@@ -24,7 +25,6 @@ from studio.ui.frame import (
     NARROW,
     PageStudio,
     chosen_preset,
-    go_to_page,
     label,
     look_for_worker,
     page_studio,
@@ -32,10 +32,10 @@ from studio.ui.frame import (
     show_text,
     wake_worker,
 )
-from studio.ui.messages import THINGS, show_live, show_media, show_reply, show_request
+from studio.ui.messages import is_there, show_live, show_media, show_reply, show_request
 from studio.ui.settings import choose_options
-from studio.ui.similar import find_similar
 from studio.ui.turns import show_keeping, show_turn_actions
+from studio.ui.uses import show_uses
 from studio.ui.words import N_, _
 from studio.ui.work import show_pause
 
@@ -79,7 +79,7 @@ def show_chat() -> None:
 
 def _show_used(studio: PageStudio) -> list[str]:
     """Show what was chosen elsewhere to be said something about; return it, by its ids."""
-    used = [one for one in st.session_state.get("used", []) if _is_there(studio, one)]
+    used = [one for one in st.session_state.get("used", []) if is_there(studio, one)]
     if used:
         with st.container(key="used", horizontal=True, vertical_alignment="bottom", gap="small"):
             for media_id in used:
@@ -87,14 +87,6 @@ def _show_used(studio: PageStudio) -> list[str]:
             show_text(_("It goes with what you say next."), kind="note")
             st.button(_("Leave it out"), key="unuse", icon=":material/close:", type="tertiary", on_click=_leave_out)
     return used
-
-
-def _is_there(studio: PageStudio, media_id: str) -> bool:
-    """Tell whether a medium that was chosen can still be shown: it may have been deleted meanwhile."""
-    try:
-        return studio.media.path(media_id).is_file()
-    except StudioError:
-        return False
 
 
 def _leave_out() -> None:
@@ -205,33 +197,12 @@ def _show_messages(
             continue
         show_request(studio, request.content, job=request.job)
         if request.job in replies:
-            show_reply(studio, replies[request.job].content, job=job)
-            _show_uses(studio, replies[request.job].content, job)
+            show_reply(studio, replies[request.job].content, job=job, below=partial(show_uses, studio))
             if conversation is not None:
                 show_turn_actions(studio, conversation, request, job, options, _go_to)
         elif job.state != JobState.DONE:
             _show_unanswered(studio, job, is_last=request is requests[-1])
     return is_busy
-
-
-def _show_uses(studio: PageStudio, content: Content, job: Job) -> None:
-    """Offer to say something about what was made, and to look for what is similar in the library."""
-    made = [part for part in content if "media" in part and _is_there(studio, part["media"])]
-    for number, part in enumerate(made):
-        key = f"{job.id}-{number}"
-        with st.container(key=f"uses-{key}", horizontal=True, vertical_alignment="center", gap="small"):
-            if len(made) > 1:
-                show_text(f"{_(THINGS[part['type']])} {number + 1}", kind="note")
-            st.button(
-                _("Use as input"), key=f"use-{key}", icon=":material/reply:", type="tertiary",
-                help=_("It goes with what you say next."), on_click=_use, args=(part["media"],),
-            )  # fmt: skip
-            if st.button(_("Find similar"), key=f"similar-{key}", icon=":material/image_search:", type="tertiary"):
-                go_to_page("library", found=find_similar(studio, part["media"]).id)
-
-
-def _use(media_id: str) -> None:
-    st.session_state.used = list(dict.fromkeys([*st.session_state.get("used", []), media_id]))
 
 
 def _show_earlier() -> None:

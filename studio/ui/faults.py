@@ -42,6 +42,7 @@ MESSAGES: Mapping[str, str] = {
     "unreadable": N_("The file {name} cannot be read."),
     "other-kind": N_("'{name}' holds {held}, not {asked}."),
     "large-file": N_("This file is larger than {limit} MB. Choose a smaller or shorter one."),
+    "media-gone": N_("This file is missing from the studio's media folder. Restore the folder, or make it again."),
     "upload-gone": N_("The attached file is no longer here. Attach it again."),
     "still-reading": N_("What was attached is still being read. Wait a moment, then try again."),
     "unknown-conversation": N_("This conversation is not known here. It may have been deleted."),

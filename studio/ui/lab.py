@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from pipelines.presets import PACKAGED
+from pipelines.presets import LAB, PACKAGED
 from studio.errors import StudioError
 from studio.jobs.queue import Job
 from studio.models.runs import Runs, RunState
@@ -109,7 +109,7 @@ def generators(studio: PageStudio) -> dict[str, tuple[str, str]]:
     """Return the generators there are: their names for people -> (what loads them, their family)."""
     found: dict[str, tuple[str, str]] = {}
     for name in BASELINES:
-        family = _family(PACKAGED / "tiny" / "baselines" / name)
+        family = _family(PACKAGED / "tiny" / LAB / name)
         if family:
             found[name] = name, family
     runs = Runs(studio.store.home)
@@ -125,7 +125,7 @@ def _family(folder: Path) -> str:
 
 def _known(name: str) -> list[str]:
     """Return the words that a generator's classes are chosen by."""
-    folder = PACKAGED / "tiny" / "baselines" / name if name in BASELINES else Path(name)
+    folder = PACKAGED / "tiny" / LAB / name if name in BASELINES else Path(name)
     return [str(one) for one in _config(folder).get("labels") or ()]
 
 

@@ -1,7 +1,7 @@
 """Messages on the page: what was said, what was made, and a reply while it is being made."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,13 +9,17 @@ import streamlit as st
 
 from studio.conversation.history import Content
 from studio.conversation.live import LiveMedia, LiveReply, LiveText
+from studio.errors import StudioError
 from studio.jobs.queue import Job, JobState
 from studio.notices import Notice
 from studio.server.media_route import media_path
+from studio.ui.faults import told
 from studio.ui.frame import PageStudio, show_text
 from studio.ui.notices import show_notice
 from studio.ui.person import media_key
 from studio.ui.words import N_, _
+
+Below = Callable[[Mapping[str, Any], str], None]  # a medium's part of a reply, and a key of its own
 
 MEDIA_WIDTH = 320
 ATTACHMENT_WIDTH = 180
@@ -38,9 +42,10 @@ def show_request(studio: PageStudio, content: Content, *, job: str) -> None:
                     show_media(studio, kind, part["media"], width=ATTACHMENT_WIDTH)
 
 
-def show_reply(studio: PageStudio, content: Content, *, job: Job) -> None:
-    """Show a finished reply: text and media in their order, then what can be kept of it."""
+def show_reply(studio: PageStudio, content: Content, *, job: Job, below: Below) -> None:
+    """Show a finished reply, text and media in their order, and what can be done with a medium `below` it."""
     with st.container(key=f"reply-{job.id}", gap="small"):
+        number = 0
         for part in content:
             match part["type"]:
                 case "text":
@@ -51,13 +56,12 @@ def show_reply(studio: PageStudio, content: Content, *, job: Job) -> None:
                     continue
                 case kind:
                     show_media(studio, kind, part["media"], width=MEDIA_WIDTH)
-        with st.container(key=f"footer-{job.id}", horizontal=True, vertical_alignment="center", gap="medium"):
-            for number, part in enumerate(part for part in content if "media" in part):
-                _show_download(studio, part, key=f"download-{job.id}-{number}")
-            show_text(_how_it_was_made(job), kind="note")
+                    below(part, f"{job.id}-{number}")
+                    number += 1
 
 
-def _how_it_was_made(job: Job) -> str:
+def how_it_was_made(job: Job) -> str:
+    """Return the seed of a reply, and how long it took, as the page says it."""
     seed = _("seed {seed}").format(seed=job.payload["options"]["seed"])
     return seed if job.result is None else f"{seed} · {seconds_of(job.result['seconds'])}"
 
@@ -68,8 +72,12 @@ def seconds_of(seconds: float) -> str:
 
 
 def show_media(studio: PageStudio, kind: str, media: str, *, width: int) -> None:
-    """Show a picture or a player; the studio's own files only, never what was uploaded."""
-    source = _source(studio, media)
+    """Show a picture or a player, of the studio's own files only, never what was uploaded; or say that the file is gone."""
+    try:
+        source = address_of(studio, media)
+    except StudioError as error:
+        show_text(told(error), kind="chip")
+        return
     match kind:
         case "image":
             st.image(source, width=width, output_format="PNG")
@@ -81,11 +89,20 @@ def show_media(studio: PageStudio, kind: str, media: str, *, width: int) -> None
             raise ValueError(f"A message shows text, images, sounds and videos, not {kind!r}.")
 
 
-def _source(studio: PageStudio, media: str) -> str:
+def address_of(studio: PageStudio, media: str) -> str:
     """Return where the browser fetches a file of the store, in the parts that it wants; without a browser, the file."""
     path = studio.media.path(media)
     page = urlsplit(st.context.url or "")
     return f"{page.scheme}://{page.netloc}{media_path(media)}{media_key()}" if page.netloc else str(path)
+
+
+def is_there(studio: PageStudio, media_id: str) -> bool:
+    """Tell whether the store still has a medium."""
+    try:
+        studio.media.path(media_id)
+    except StudioError:
+        return False
+    return True
 
 
 def show_live(studio: PageStudio, reply: LiveReply, *, job: Job, width: int = MEDIA_WIDTH) -> None:
@@ -118,20 +135,3 @@ def _show_live_media(studio: PageStudio, part: LiveMedia, *, job: Job, width: in
         counted = _("{doing}, step {step} of {num_steps}")
         doing = counted.format(doing=doing, step=part.step, num_steps=part.num_steps)
     st.progress(share, text=doing)
-
-
-def _show_download(studio: PageStudio, part: Mapping[str, Any], *, key: str) -> None:
-    path = studio.media.path(part["media"])
-    st.download_button(
-        _(THINGS[part["type"]]),
-        path.read_bytes,  # when it is asked for, not at every look at the page
-        file_name=f"{part['type']}-{part['media'][:8]}{path.suffix}",
-        mime=MIME[part["type"]],
-        key=key,
-        icon=":material/download:",
-        type="tertiary",
-        on_click="ignore",
-        help=_(
-            "Download. The file carries its recipe, with the words of this conversation: `studio replay` makes it again."
-        ),
-    )

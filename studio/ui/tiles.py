@@ -9,6 +9,7 @@ import streamlit as st
 from studio.library.library import Item
 from studio.plain_text import printable
 from studio.ui.frame import PageStudio, label
+from studio.ui.messages import address_of, is_there
 from studio.ui.words import N_, _
 
 KIND_NAMES: Mapping[str, str] = {"image": N_("Pictures"), "audio": N_("Sounds"), "video": N_("Videos")}
@@ -69,7 +70,9 @@ def _picture(studio: PageStudio, item: Item, note: str) -> str:
     webp = studio.library.thumbnail(item.id)
     star = '<b class="studio-star">★</b>' if item.is_starred else ""
     said = f"<em>{html.escape(printable(note))}</em>" if note else ""
-    if webp is None:
+    source = "" if webp is None else f"data:image/webp;base64,{base64.b64encode(webp).decode()}"
+    if webp is None and item.modality == "image" and item.is_stored and is_there(studio, item.id):  # not looked at yet
+        source = address_of(studio, item.id)
+    if not source:
         return f'<div class="studio-tile studio-unseen">{star}{said}</div>'
-    source = base64.b64encode(webp).decode()
-    return f'<div class="studio-tile"><img alt="" src="data:image/webp;base64,{source}">{star}{said}</div>'
+    return f'<div class="studio-tile"><img alt="" src="{html.escape(source)}">{star}{said}</div>'

@@ -17,7 +17,7 @@ from studio.media_store import MediaStore
 from studio.options import ReplyOptions, draw_seed
 from studio.ui.faults import told
 from studio.ui.frame import PageStudio, show_text
-from studio.ui.messages import THINGS, seconds_of
+from studio.ui.messages import THINGS, how_it_was_made, seconds_of
 from studio.ui.models import table
 from studio.ui.notices import in_language
 from studio.ui.words import N_, _, language, speaking
@@ -70,6 +70,7 @@ def show_turn_actions(
         if how is not None:
             with st.popover(_("Show me how"), icon=":material/account_tree:", type="tertiary"):
                 _show_how(how)
+        show_text(how_it_was_made(job), kind="note")
 
 
 def show_keeping(studio: PageStudio, conversation: ConversationRecord) -> None:

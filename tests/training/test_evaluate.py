@@ -1,6 +1,7 @@
 """The evaluation, on a model of random parts: its plumbing, not its figures."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
@@ -82,6 +83,16 @@ class Perfect(Examinee):
         self.asked.append(dialogue)
         *earlier, last = perfect_answers(dialogue)
         return [*earlier, self.spoil(last)]
+
+
+def test_known_verdicts_outlast_another_model_of_the_lab_but_not_other_weights(model: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(model, tmp_path / "model")
+    before = evaluate.fingerprint(str(folder))
+    (folder / "baselines" / "vae").mkdir(parents=True)
+    (folder / "baselines" / "vae" / "config.json").write_text("{}")
+    assert evaluate.fingerprint(str(folder)) == before
+    (folder / "more.json").write_text("{}")
+    assert evaluate.fingerprint(str(folder)) != before
 
 
 MODEL_ROWS = [row for row in ROWS if not row.startswith("judge_") and row != "directly"]

@@ -9,13 +9,13 @@ import pytest
 import torch
 from diffusers import AutoencoderTiny, DiffusionPipeline
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, normalize
 from transformers import AutoTokenizer, CLIPTokenizer, T5Tokenizer
 
 from training.foundation import audio, command, image, mel, mel_vae, pairs, tokenizers, vae, video, vocoder
 from training.foundation.latents import latent_pool, pool_scene
 from training.loop import Batch, LoopOptions
-from training.world.scene import Kind
+from training.world.scene import Kind, Scene, Thing
 from training.world.split import is_trained
 
 
@@ -29,9 +29,17 @@ def test_a_family_differs_in_one_thing_and_is_trained(kind: Kind) -> None:
 def test_contrastive_loss_is_cross_entropy_where_every_item_matches_itself_alone() -> None:
     torch.manual_seed(0)
     a, b = torch.randn(2, 6, 8)
-    logits = 5 * torch.nn.functional.normalize(a, dim=-1) @ torch.nn.functional.normalize(b, dim=-1).T
+    logits = 5 * normalize(a, dim=-1) @ normalize(b, dim=-1).T
     wanted = (cross_entropy(logits, torch.arange(6)) + cross_entropy(logits.T, torch.arange(6))) / 2
     torch.testing.assert_close(pairs.contrastive_loss(a, b, torch.eye(6), torch.tensor(5.0)), wanted)
+
+
+def test_what_matches_nothing_counts_in_the_contrastive_loss_as_a_near_miss_alone() -> None:
+    a, b = torch.randn(4, 8), torch.randn(6, 8)
+    same = torch.eye(4, 6)  # the last two of b match nothing
+    logits = 5 * normalize(a, dim=-1) @ normalize(b, dim=-1).T
+    wanted = (cross_entropy(logits, torch.arange(4)) + cross_entropy(logits.T[:4], torch.arange(4))) / 2
+    torch.testing.assert_close(pairs.contrastive_loss(a, b, same, torch.tensor(5.0)), wanted)
 
 
 def test_captions_fit_the_decoders_conditions() -> None:
@@ -131,3 +139,9 @@ def test_autoencoders_are_convolutional_so_crops_and_whole_pictures_share_weight
     with torch.no_grad():
         assert network.encode(torch.zeros(1, 3, 40, 40)).latents.shape == (1, 8, 5, 5)
         assert network.encode(torch.zeros(1, 3, 64, 64)).latents.shape == (1, 8, 8, 8)
+
+
+def test_a_text_that_names_a_size_fits_that_size_alone_and_one_without_fits_both() -> None:
+    big, small = (Scene((Thing("bell", "red", size),), "sky") for size in ("big", "small"))
+    same = pairs.matches([big, small, big], ["a huge red bell in the sky", "a red bell in the sky", "one red bell"])
+    assert same.tolist() == [[1, 1, 1], [0, 1, 1], [1, 1, 1]]

@@ -2,7 +2,8 @@
 
     python -m training.foundation.clip --output runs/clip
 
-As for ImageBind, a reading aid that is thrown away afterwards (`readout.py`) asks the tokens for every attribute.
+As for ImageBind, a reading aid that is thrown away afterwards (`readout.py`) asks the tokens for every attribute, and
+`--pooled-alone` trains what comes after the tokens, so that what a core reads stays the same to the last bit.
 """
 
 import math
@@ -49,29 +50,34 @@ class Reading(nn.Module):
         self.model: Any = model  # open_clip has no types
         self.readout = readout
 
-    def forward(self, images: Tensor, recoloured: Tensor, ids: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Pictures of both kinds, ids (B, T) -> the first pictures' and the texts' vectors, and what was read off both."""
+    def forward(
+        self, images: Tensor, ids: Tensor, recoloured: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Pictures, ids (B, T), maybe pictures to read alone -> the first ones' and the texts' vectors, and what was read."""
+        if recoloured is None:
+            return image_tokens(self.model, images)[1], self.model.encode_text(ids), []
         tokens, pooled = image_tokens(self.model, torch.cat([images, recoloured]))
         return pooled[: len(images)], self.model.encode_text(ids), self.readout(tokens)
 
 
 def loss_of(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
     """CLIP's loss with every match a positive, and that of reading; how often what is read is right in all."""
-    image, text, read = model(batch["images"], batch["recoloured"], batch["ids"])
+    image, text, read = model(batch["images"], batch["ids"], batch.get("recoloured"))
     bound = contrastive_loss(image, text, batch["same"], torch.tensor(SCALE))
+    losses = {"loss": bound, "bound": bound, "top1": top1(image, text, batch["same"])}
+    if not read:
+        return losses
     reading, share = readout_loss(read, batch["answers"])
-    return {
-        "loss": bound + READING * reading,
-        "bound": bound,
-        "reading": reading,
-        "top1": top1(image, text, batch["same"]),
-        "read": share,
-    }
+    return losses | {"loss": bound + READING * reading, "reading": reading, "read": share}
 
 
 def main() -> None:
     """Train, and save `<output>/clip`, which stock open_clip loads with the schema local-dir."""
-    arguments = parser(__doc__ or "", steps=2500, batch_size=48).parse_args()
+    made = parser(__doc__ or "", steps=2500, batch_size=48)
+    made.add_argument(
+        "--pooled-alone", action="store_true", help="train the text tower and the layer after the tokens alone"
+    )
+    arguments = made.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(arguments.seed)
     tokens = (arguments.init_from or arguments.output) / "tokenizer.json"
@@ -85,6 +91,9 @@ def main() -> None:
             {n: v.float() for n, v in load_file(arguments.init_from / "open_clip_model.safetensors").items()}
         )
     reading = Reading(model, Readout(config["vision_cfg"]["width"]))
+    if arguments.pooled_alone:
+        reading.model.visual.requires_grad_(False)
+        reading.model.visual.proj.requires_grad_(True)
     reading.model.logit_scale.requires_grad_(False).fill_(math.log(SCALE))
     pixels = ClipPixels(image_size=IMAGE_SIZE)
 
@@ -93,18 +102,18 @@ def main() -> None:
         images, texts, scenes = pictures(rng, arguments.batch_size)
         length = config["text_cfg"]["context_length"]
         ids = tokenizer(texts, padding="max_length", max_length=length, truncation=True, return_tensors="pt").input_ids
+        bound = {"images": image_batch(torch.from_numpy(images), pixels), "ids": ids, "same": matches(scenes, texts)}
+        if arguments.pooled_alone:
+            return bound
         recoloured, recoloured_answers = recoloured_pictures(rng, arguments.batch_size // 3)
-        return {
-            "images": image_batch(torch.from_numpy(images), pixels),
+        return bound | {
             "recoloured": image_batch(recoloured, pixels),
-            "ids": ids,
-            "same": matches(scenes),
             "answers": torch.cat([answers(scenes), recoloured_answers]),
         }
 
     def preview(path: Path) -> None:
         given = {name: value.to(next(reading.parameters()).device) for name, value in batch(0, side_seed=1).items()}
-        image, text, _ = reading(given["images"], given["recoloured"], given["ids"])
+        image, text, _ = reading(given["images"], given["ids"])
         grey = (
             (normalize(image.float(), dim=-1) @ normalize(text.float(), dim=-1).T)
             .clamp(0, 1)

@@ -4,12 +4,13 @@
 
 Pictures, videos and sounds are each bound to their captions, and sounds to pictures of their thing, as in Girdhar 2023.
 A reading aid that is thrown away afterwards (`readout.py`) asks the tokens for every attribute along the way, and sounds
-from outside the world whether they are known. `--audio-alone` trains the audio tower of a finished ImageBind and leaves the rest.
+from outside the world whether they are known. `--audio-alone` trains the audio tower of a finished ImageBind and leaves the rest;
+`--pooled-alone` trains what comes after the tokens, so that what a core reads stays the same to the last bit.
 """
 
 import random
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +35,7 @@ from training.foundation.tokenizers import captions
 from training.loop import Batch, LoopOptions
 from training.world.captions import caption
 from training.world.pictures import render_image
-from training.world.scene import Scene
+from training.world.scene import Kind, Scene
 from training.world.split import draw
 
 LOOP = LoopOptions(steps=0, learning_rate=6e-4, warmup_steps=200, weight_decay=0.05, precision="bf16", ema_decay=0.998)
@@ -77,8 +78,11 @@ class Binding(nn.Module):
 
     def forward(self, batch: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, list[Tensor]]]:
         """Named inputs, several of which may go through one tower -> their pooled vectors, and what was read off them."""
-        bound, reads = _there(BOUND, batch), _there(READ, batch)
-        seen = {name: self.model.run("audio" if name in HEARD else "vision", batch[name]) for name in (*reads, "bound")}
+        bound, reads = _there(BOUND, batch), [name for name in READ if f"{name}_answers" in batch]
+        seen = {
+            name: self.model.run("audio" if name in HEARD else "vision", batch[name])
+            for name in dict.fromkeys((*reads, *bound, "bound"))
+        }
         texts = self.model.run("text", torch.cat([batch[f"{name}_text"] for name in bound])).pooled
         sizes = [len(batch[name]) for name in bound]
         pooled = {name: seen[name].pooled for name in (*bound, "bound")}
@@ -94,9 +98,10 @@ def loss_of(model: nn.Module, batch: Batch) -> dict[str, Tensor]:
     losses = {
         name: contrastive_loss(vectors[name], vectors[f"{name}_text"], batch[f"{name}_same"], scale) for name in bound
     }
-    losses["bound"] = contrastive_loss(vectors["audio"], vectors["bound"], batch["audio_same"], scale)
+    losses["bound"] = contrastive_loss(vectors["audio"], vectors["bound"], batch["bound_same"], scale)
     loss = sum(WEIGHTS[name] * value for name, value in losses.items())
     shares = {f"{name}_top1": top1(vectors[name], vectors[f"{name}_text"], batch[f"{name}_same"]) for name in bound}
+    shares["bound_top1"] = top1(vectors["audio"], vectors["bound"], batch["bound_same"])
     for name in read:
         losses[f"{name}_reading"], shares[f"{name}_read"] = readout_loss(read[name], batch[f"{name}_answers"])
         loss = loss + READ[name][1] * losses[f"{name}_reading"]
@@ -112,8 +117,12 @@ def main() -> None:
     made = parser(__doc__ or "", steps=5000, batch_size=32)
     made.add_argument("--sounds", type=Path, required=True, help="folder that keeps the pool of sounds")
     made.add_argument("--pool", type=int, default=9600, help="sounds rendered once")
-    made.add_argument(
+    alone = made.add_mutually_exclusive_group()
+    alone.add_argument(
         "--audio-alone", action="store_true", help="train the audio tower alone, on four times the sounds"
+    )
+    alone.add_argument(
+        "--pooled-alone", action="store_true", help="train the text tower and the layers after the tokens alone"
     )
     arguments = made.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
@@ -135,6 +144,11 @@ def main() -> None:
     if arguments.audio_alone:
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(name.split(".")[1] == "audio")
+    if arguments.pooled_alone:
+        for name, parameter in model.named_parameters():
+            kind, tower, place, *_ = name.split(".")
+            # A head is a LayerNorm, which still makes tokens, and what makes the pooled vector of them.
+            parameter.requires_grad_(tower == "text" or (kind == "modality_heads" and place != "0"))
     pools = {
         "audio": sound_pool(arguments.sounds, size=arguments.pool, seed=0, kind="heard", workers=arguments.workers),
         "foreign": sound_pool(
@@ -148,38 +162,51 @@ def main() -> None:
             return heard_batch(rng, arguments.batch_size)
         images, image_texts, image_scenes = pictures(rng, arguments.batch_size)
         frames, video_texts, video_scenes = videos(rng, arguments.batch_size // 2)
-        recoloured, recoloured_answers = recoloured_pictures(rng, arguments.batch_size // 2)
-        partial, partial_answers = partial_videos(rng, arguments.batch_size)
-        return heard_batch(rng, arguments.batch_size // 4) | {
+        to_bind = {
             "images": image_batch(torch.from_numpy(images), vision),
             "images_text": text_batch(image_texts, encode, text),
-            "images_same": matches(image_scenes),
+            "images_same": matches(image_scenes, image_texts),
+            "videos": video_batch(torch.from_numpy(frames), vision),
+            "videos_text": text_batch(video_texts, encode, text),
+            "videos_same": matches(video_scenes, video_texts),
+        }
+        if arguments.pooled_alone:
+            return heard_batch(rng, arguments.batch_size // 2) | to_bind
+        recoloured, recoloured_answers = recoloured_pictures(rng, arguments.batch_size // 2)
+        partial, partial_answers = partial_videos(rng, arguments.batch_size)
+        to_read = {
             "images_answers": answers(image_scenes),
             "recoloured": image_batch(recoloured, vision),
             "recoloured_answers": recoloured_answers,
             "partial": video_batch(partial, vision),
             "partial_answers": partial_answers,
-            "videos": video_batch(torch.from_numpy(frames), vision),
-            "videos_text": text_batch(video_texts, encode, text),
-            "videos_same": matches(video_scenes),
             "videos_answers": answers(video_scenes),
         }
+        return heard_batch(rng, arguments.batch_size // 4) | to_bind | to_read
 
     def heard_batch(rng: random.Random, count: int) -> dict[str, Tensor]:
         places = [rng.randrange(len(pools["audio"])) for _ in range(count)]
-        foreign = [rng.randrange(len(pools["foreign"])) for _ in range(max(1, count // 3))]
         heard = [sound_scene(0, place)[0] for place in places]
-        shown = np.stack([render_image(_with_thing_of(scene, rng), rng.getrandbits(31)) for scene in heard])
+        shown = [_with_thing_of(scene, rng, "one") for scene in heard]
+        shown += [_with_thing_of(scene, rng, "two") for scene in heard[::2]]  # near misses: its thing, beside another
+        images = np.stack([render_image(scene, rng.getrandbits(31)) for scene in shown])
         texts = [caption(scene, rng.getrandbits(31), kind="audio") for scene in heard]
-        return {
+        to_bind = {
             "audio": audio_batch(waveforms(pools["audio"], places), audio),
             "audio_text": text_batch(texts, encode, text),
-            "audio_same": matches(heard),
+            "audio_same": matches(heard, texts),
+            "bound": image_batch(torch.from_numpy(images), vision),
+            "bound_same": _alone(heard, shown),
+        }
+        if arguments.pooled_alone:
+            return to_bind
+        foreign = [rng.randrange(len(pools["foreign"])) for _ in range(max(1, count // 3))]
+        to_read = {
             "audio_answers": answers(heard, heard=True),
             "foreign": audio_batch(waveforms(pools["foreign"], foreign), audio),
             "foreign_answers": answers([None] * len(foreign), heard=True),
-            "bound": image_batch(torch.from_numpy(shown), vision),
         }
+        return to_bind | to_read
 
     def preview(path: Path) -> None:
         given = {name: value.to(next(model.parameters()).device) for name, value in batch(0, side_seed=1).items()}
@@ -194,12 +221,18 @@ def main() -> None:
     shutil.copy(tokens, arguments.output / "imagebind" / "tokenizer.json")
 
 
-def _with_thing_of(heard: Scene, rng: random.Random) -> Scene:
-    """A picture's scene that shows the thing that is heard."""
+def _with_thing_of(heard: Scene, rng: random.Random, kind: Kind) -> Scene:
+    """A picture's scene that shows the thing that is heard, alone or beside another."""
     while True:
-        scene = draw(rng, "one", "train")
-        if scene.thing.name == heard.thing.name:
+        scene = draw(rng, kind, "train")
+        if heard.thing.name in [thing.name for thing in scene.things]:
             return scene
+
+
+def _alone(heard: Sequence[Scene], shown: Sequence[Scene]) -> Tensor:
+    """(N, M) float: 1 where a picture shows nothing but the thing that is heard, else 0."""
+    names = [[thing.name for thing in scene.things] for scene in shown]
+    return torch.tensor([[float(name == [scene.thing.name]) for name in names] for scene in heard])
 
 
 def _vocab_size(path: Path) -> int:

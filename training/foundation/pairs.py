@@ -1,10 +1,11 @@
 """Batches and the loss for encoders that bind the senses: captions beside pictures, videos and sounds.
 
-Scenes come in families that differ in one attribute each, so that a caption must be read to its last word; items that
-share every named attribute count as matches of each other.
+Scenes come in families that differ in one attribute each, so that a caption must be read to its last word; all items that
+a caption fits count as its matches.
 """
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,12 +13,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax, normalize
 
-from training.world.captions import caption
+from training.world.captions import SIZE_WORDS, caption
 from training.world.pictures import render_image, render_video
-from training.world.scene import BACKGROUNDS, COLOURS, THINGS, Kind, Motion, Relation, Scene
+from training.world.scene import BACKGROUNDS, COLOURS, SIZES, THINGS, Kind, Motion, Relation, Scene
 from training.world.split import draw, is_trained
 
 FAMILY = 4
+_SIZES = frozenset(word for words in SIZE_WORDS.values() for word in words)
 
 
 def family(rng: random.Random, kind: Kind) -> list[Scene]:
@@ -32,7 +34,7 @@ def family(rng: random.Random, kind: Kind) -> list[Scene]:
 
 
 def _near_miss(rng: random.Random, scene: Scene) -> Scene:
-    what = rng.choice(("thing", "colour", "background", "relation", "motion"))
+    what = rng.choice(("thing", "colour", "size", "background", "relation", "motion"))
     place = rng.randrange(len(scene.things))
     thing = scene.things[place]
     if what == "background":
@@ -43,7 +45,9 @@ def _near_miss(rng: random.Random, scene: Scene) -> Scene:
         return replace(scene, relation=rng.choice(list(Relation)))
     if what == "motion" and scene.motion is not None:
         return replace(scene, motion=rng.choice(list(Motion)))
-    if what == "colour":
+    if what == "size" and thing.size is not None:
+        thing = replace(thing, size=rng.choice([size for size in SIZES if size != thing.size]))
+    elif what == "colour":
         thing = replace(thing, colour=rng.choice(COLOURS))
     else:
         taken = {other.name for other in scene.things} - {thing.name}
@@ -66,19 +70,38 @@ def videos(rng: random.Random, count: int) -> tuple[np.ndarray, list[str], list[
     return frames, [caption(scene, rng.getrandbits(31), kind="video") for scene in scenes], scenes
 
 
-def matches(scenes: list[Scene]) -> Tensor:
-    """(N, N) float: 1 where two items show the same (sizes aside: captions may leave them out), else 0."""
-    keys = [replace(scene, things=tuple(replace(thing, size=None) for thing in scene.things)) for scene in scenes]
-    numbers = torch.tensor([[keys.index(key)] for key in keys])
-    return (numbers == numbers.T).float()
+def matches(scenes: Sequence[Scene], texts: Sequence[str]) -> Tensor:
+    """(N, N) float: 1 where what a scene shows (rows) fits the text of a scene (columns), which may leave sizes out."""
+    seen, unsized = _numbers(scenes), _numbers([_unsized(scene) for scene in scenes])
+    is_sized = torch.tensor([_names_size(text) for text in texts])
+    return torch.where(is_sized, seen[:, None] == seen, unsized[:, None] == unsized).float()
+
+
+def _numbers(scenes: Sequence[Scene]) -> Tensor:
+    return torch.tensor([scenes.index(scene) for scene in scenes])
+
+
+def _unsized(scene: Scene) -> Scene:
+    return replace(scene, things=tuple(replace(thing, size=None) for thing in scene.things))
+
+
+def _names_size(text: str) -> bool:
+    return not _SIZES.isdisjoint(text.split())
 
 
 def contrastive_loss(a: Tensor, b: Tensor, same: Tensor, scale: Tensor) -> Tensor:
-    """InfoNCE in both directions with every match a positive: (N, D), (N, D), (N, N) -> scalar (Radford 2021, Khosla 2020)."""
+    """InfoNCE in both directions with every match a positive (Radford 2021, Khosla 2020).
+
+    (N, D), (M, D), (N, M) -> scalar. An item without a match is but a near miss of the others.
+    """
     logits = scale * normalize(a.float(), dim=-1) @ normalize(b.float(), dim=-1).T
-    rows = same / same.sum(1, keepdim=True)
-    columns = same.T / same.T.sum(1, keepdim=True)
-    return -((rows * log_softmax(logits, 1)).sum(1).mean() + (columns * log_softmax(logits.T, 1)).sum(1).mean()) / 2
+    return (_cross_entropy(logits, same) + _cross_entropy(logits.T, same.T)) / 2
+
+
+def _cross_entropy(logits: Tensor, same: Tensor) -> Tensor:
+    matched = same.any(1)
+    shares = same[matched] / same[matched].sum(1, keepdim=True)
+    return -(shares * log_softmax(logits[matched], 1)).sum(1).mean()
 
 
 def top1(a: Tensor, b: Tensor, same: Tensor) -> Tensor:

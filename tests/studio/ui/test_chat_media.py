@@ -93,6 +93,17 @@ def test_what_was_chosen_and_then_deleted_is_left_out(store: Store) -> None:
     assert "unuse" not in [button.key for button in page.button]
 
 
+def test_a_conversation_outlasts_a_file_that_is_gone_and_says_so(page: AppTest, store: Store) -> None:
+    ask(page, "everything, please")
+    answer(store, make_everything)
+    kept = [part["media"] for part in History(store).messages(conversation_of(page))[1].content if "media" in part]
+    MediaStore(store).path(kept[0]).unlink()
+    page.run()
+    assert not page.exception
+    assert "missing from the studio" in html_of(page)
+    assert sum((button.key or "").startswith("use-") for button in page.button) == len(kept) - 1
+
+
 def test_what_was_made_goes_with_what_is_said_next_and_is_sought_by(page: AppTest, store: Store) -> None:
     ask(page, "everything, please")
     answer(store, make_everything)

@@ -63,11 +63,12 @@ def test_an_empty_library_says_how_it_fills(store: Store) -> None:
 
 
 def test_what_is_new_is_looked_at_once_and_shown_with_a_thumbnail(library: Library, work: Callable[[], None]) -> None:
-    put(library, 10, "first")
+    first = put(library, 10, "first")
     put(library, 20, "second <b>")
     page = open_page("library").run()
     assert len(tiles(page)) == 2
     assert "data:image/webp" not in html_of(page)
+    assert f'src="{library.path(first)}"' in html_of(page)  # as it is, until there is a thumbnail
     assert "adding" in page.query_params
     work()
     page.run()
