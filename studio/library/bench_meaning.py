@@ -6,7 +6,7 @@ A manifest has one JSON object a line, paths relative to its folder:
     {"text": "a red bell", "about": "image", "attributes": {"thing": "bell", "colour": "red"}}
 
 A text is compared with what it is `about`. The nearest is a hit if every attribute that both name is the same, and they
-name one.
+name one. What nothing among the others is like is not asked for, and counted.
 """
 
 import json
@@ -62,9 +62,14 @@ def meaning_bench(
             yield f"  {asked} to {wanted}: left out ({'no encoder reads both' if queries and targets else 'no items'})"
             continue
         embedder = min(able, key=lambda one: (not one.source.startswith("clip:"), one.name))
-        share = recall(queries, targets, embedder)
+        answerable = [query for query in queries if any(query.is_like(target) for target in targets)]
+        if not answerable:
+            yield f"  {asked} to {wanted}: left out (nothing is like any of them)"
+            continue
+        share = recall(answerable, targets, embedder)
+        alone = f" ({len(queries) - len(answerable):,} left out: nothing is like them)" if answerable != queries else ""
         yield (
-            f"  {asked} to {wanted}: recall@1 {share:.1%} of {len(queries):,} among {len(targets):,}, "
+            f"  {asked} to {wanted}: recall@1 {share:.1%} of {len(answerable):,}{alone} among {len(targets):,}, "
             f"by {embedder.name}; aimed at {aim:.0%}"
         )
 

