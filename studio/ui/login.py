@@ -12,9 +12,9 @@ TEXTS = {
     "slow": N_("Too many tries. Wait a minute, then try again."),
 }
 STYLE = """
-:root { color-scheme: light dark; --ink: #1d1b2e; --paper: #fff; --line: #8b86a8; --main: #5b4bdb; --on-main: #fff; }
+:root { color-scheme: light dark; --ink: #1d1b2e; --paper: #fff; --line: #8b86a8; --main: #5241d4; --on-main: #fff; }
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #eceaf6; --paper: #14131c; --line: #7b7797; --main: #8f82ff; --on-main: #14131c; }
+  :root { --ink: #eceaf6; --paper: #14131c; --line: #7b7797; --main: #9a8fff; --on-main: #14131c; }
 }
 body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: var(--paper); color: var(--ink);
   font: 1rem/1.5 system-ui, sans-serif; }

@@ -11,7 +11,9 @@ from studio.conversation.history import Content
 from studio.conversation.live import LiveMedia, LiveReply, LiveText
 from studio.errors import StudioError
 from studio.jobs.queue import Job, JobState
+from studio.library.gallery import names_of
 from studio.notices import Notice
+from studio.plain_text import printable
 from studio.server.media_route import media_path
 from studio.ui.faults import told
 from studio.ui.frame import PageStudio, show_text
@@ -80,13 +82,18 @@ def show_media(studio: PageStudio, kind: str, media: str, *, width: int) -> None
         return
     match kind:
         case "image":
-            st.image(source, width=width, output_format="PNG")
+            st.image(source, width=width, output_format="PNG", alt=_said_of(studio, media))
         case "audio":
             st.audio(source, format=MIME["audio"], width=max(width, 260))
         case "video":
             st.video(source, format=MIME["video"], loop=True, width=width)
         case _:
             raise ValueError(f"A message shows text, images, sounds and videos, not {kind!r}.")
+
+
+def _said_of(studio: PageStudio, media: str) -> str:
+    """Return what a picture is called, for those who do not see it."""
+    return printable(names_of(studio.library, [media]).get(media, "")) or _(THINGS["image"])
 
 
 def address_of(studio: PageStudio, media: str) -> str:

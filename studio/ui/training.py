@@ -90,7 +90,8 @@ def _show(runs: Runs, run: Run, state: RunState) -> None:
         _show_examples(log.preview)
         _show_signals(log.preview)
     for sheet in runs.pictures(run)[:1]:
-        st.image(sheet.read_bytes(), caption=_("Samples after step {step}").format(step=_step_of(sheet)))
+        said = _("Samples after step {step}").format(step=_step_of(sheet))
+        st.image(sheet.read_bytes(), caption=said, alt=said)
 
 
 def _show_progress(runs: Runs, run: Run, log: RunLog, state: RunState) -> None:
