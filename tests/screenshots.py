@@ -56,6 +56,7 @@ def settle(page: Any) -> None:
 
 def choose(page: Any, name: str, value: str) -> None:
     """Choose from a list."""
+    settle(page)  # a list closes again where a page is drawn anew
     page.get_by_role("combobox", name=name).click()
     page.get_by_role("option", name=value, exact=True).click()
     settle(page)
@@ -92,7 +93,10 @@ def create(page: Any, address: str, kind: str, wish: str, *, across: str = "", s
     page.goto(f"{address}/create")
     settle(page)
     page.locator(".st-key-modality").get_by_text(kind).click()
+    settle(page)
     page.get_by_role("textbox", name="Your wish").fill(wish)
+    page.get_by_role("textbox", name="Your wish").press("Tab")
+    settle(page)
     if across:
         page.locator("summary", has_text="Grid").click()
         choose(page, "Across", "Words")
