@@ -1,8 +1,9 @@
 """Train a StyleGAN2: `python -m training.baselines.stylegan --data world --output runs/stylegan`.
 
 As in Karras et al. (2020): logistic loss, R1 and path-length regularisation in lazy steps of their own, style mixing, an
-average of the weights and of the styles; adaptive discriminator augmentation (Karras et al. 2020b); and, for short
-trainings, an auxiliary classifier in the discriminator (Odena et al. 2017), which learns the classes before the game.
+average of the weights and of the styles; adaptive discriminator augmentation (Karras et al. 2020b). For short trainings
+both sides know something before the game: the discriminator's auxiliary classifier the classes (Odena et al. 2017), the
+generator what pictures look like, as the decoder of a VAE that is thrown away afterwards (after Larsen et al. 2016).
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,8 @@ from pipelines.baselines.labels import ClassLabels
 from pipelines.baselines.stylegan2 import StyleGAN2
 from pipelines.baselines.stylegan2_config import StyleGAN2Config
 from pipelines.baselines.stylegan2_model import StyleGAN2Network, noise_of
+from pipelines.baselines.vae_config import VAEConfig
+from pipelines.baselines.vae_model import VAEEncoder, VAEPass
 from training.baselines.adversarial import (
     AdamOptions,
     AdversarialOptions,
@@ -38,10 +41,13 @@ from training.baselines.gan_losses import (
 from training.baselines.pictures import PicturePool
 from training.baselines.stylegan2_discriminator import GROUP, StyleGAN2Discriminator
 from training.baselines.trainer import command, open_data, record, shown_classes, train_parser, write_recipe
+from training.baselines.vae import CHANNELS as ENCODER_CHANNELS
+from training.baselines.vae import lower_bound
 from training.features import Progress, no_progress
 from training.loop import Step
 
 CHANNELS = {16: (160, 128, 48), 32: (160, 128, 48, 16), 64: (160, 128, 64, 32, 16)}  # at 4, 8, 16... pixels
+PIXEL_DEVIATION = 0.2  # of what the decoder gives back in the warm-up, on the scale [-1, 1]
 PATH_SHRINK = 2  # path lengths are measured on a share of a batch, as in the paper's code
 
 
@@ -60,10 +66,13 @@ class StyleGANOptions(AdversarialOptions):
     augment: float = 0.6
     auxiliary: float = 0.5
     classifier_steps: int = 1500  # of all steps the first, in which the discriminator learns the classes alone
+    decoder_steps: int = 0  # of all steps the first, in which the generator learns as the decoder of a VAE
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_classifier_steps(self.classifier_steps, self.steps)
+        if not 0 <= self.decoder_steps < self.steps:
+            raise ValueError(f"--decoder-steps is from 0 to below --steps, {self.steps}, not {self.decoder_steps}.")
         if self.batch_size % GROUP:
             raise ValueError(f"--batch-size is a multiple of {GROUP}, not {self.batch_size}.")
         if not 0 <= self.mixing <= 1:
@@ -105,7 +114,7 @@ def run(options: StyleGANOptions, progress: Progress = no_progress) -> Iterator[
     def batch_of(step: int, phase: int) -> Batch:
         return pool.batch(options.batch_size, options.seed, step * turns + phase)
 
-    average = game.average
+    average = game.average.get_submodule("network")
     assert isinstance(average, StyleGAN2Network)
 
     def save() -> None:
@@ -116,9 +125,29 @@ def run(options: StyleGANOptions, progress: Progress = no_progress) -> Iterator[
     yield from record(steps, options, partial(show, average, pool), save)
 
 
+class Drawer(nn.Module):
+    """The generator, and the encoder that it learns with before the game, if it does."""
+
+    def __init__(self, config: StyleGAN2Config, *, has_encoder: bool) -> None:
+        super().__init__()
+        self.network = StyleGAN2Network(config)
+        self.encoder: VAEEncoder | None = None
+        if has_encoder:
+            channels = ENCODER_CHANNELS[: len(CHANNELS[config.image_size]) - 1]
+            self.encoder = VAEEncoder(VAEConfig(channels, config.z_dim, config.num_classes))
+
+    def forward(self, images: Tensor, classes: Tensor) -> VAEPass:
+        """(B, 3, H, W) in [-1, 1], (B, num_classes) -> a pass through drawn latents."""
+        assert self.encoder is not None
+        mean, log_variance = self.encoder(images, classes)
+        latents = mean + torch.randn_like(mean) * (log_variance / 2).exp()
+        return VAEPass(self.network(latents, classes, noise_of("random", len(images))), mean, log_variance)
+
+
 def stylegan_game(config: StyleGAN2Config, options: StyleGANOptions) -> Game:
     """Make the two networks, with random weights, and their phases."""
-    generator, discriminator = StyleGAN2Network(config), StyleGAN2Discriminator(config)
+    drawer, discriminator = Drawer(config, has_encoder=options.decoder_steps > 0), StyleGAN2Discriminator(config)
+    generator = drawer.network
     for network in (generator, discriminator):
         network.to(memory_format=torch.channels_last)  # convolutions run a seventh faster so
     groups = ClassLabels(config.num_classes, config.labels, config.class_groups).groups
@@ -168,15 +197,24 @@ def stylegan_game(config: StyleGAN2Config, options: StyleGANOptions) -> Game:
     def classify(batch: Batch) -> Mapping[str, Tensor]:
         return {"loss": auxiliary(discriminator(batch["images"], batch["classes"])[1], batch["classes"], groups)}
 
-    start = options.classifier_steps if options.auxiliary and config.num_classes > 1 else 0
+    def decode(batch: Batch) -> Mapping[str, Tensor]:
+        came: VAEPass = drawer(batch["images"], batch["classes"])
+        reconstruction, kl = lower_bound(came, batch["images"], PIXEL_DEVIATION)
+        loss = (reconstruction + kl) / batch["images"][0].numel()
+        return {"loss": loss, "reconstruction": reconstruction, "kl": kl}
+
+    taught = options.classifier_steps if options.auxiliary and config.num_classes > 1 else 0
+    start = max(taught, options.decoder_steps)
     phases = [Phase("discriminator", "discriminator", discriminate, first=start)]
     if options.r1:
         phases.append(Phase("r1", "discriminator", penalise, every=options.r1_every, is_exact=True, first=start))
     phases.append(Phase("generator", "generator", generate, first=start))
     if options.path_length:
         phases.append(Phase("path", "generator", straighten, every=options.path_every, is_exact=True, first=start))
-    if start:
-        phases.append(Phase("classifier", "discriminator", classify, end=start))
+    if taught:
+        phases.append(Phase("classifier", "discriminator", classify, end=taught))
+    if options.decoder_steps:
+        phases.append(Phase("decoder", "generator", decode, end=options.decoder_steps))
 
     def after(step: int) -> Mapping[str, float]:
         if step % options.path_every == 0:
@@ -184,7 +222,7 @@ def stylegan_game(config: StyleGAN2Config, options: StyleGANOptions) -> Game:
         return {"augmentation": float(augment.strength)}
 
     memory = nn.ModuleDict({"augment": augment, "lengths": lengths})
-    return Game(generator, discriminator, tuple(phases), memory, after)
+    return Game(drawer, discriminator, tuple(phases), memory, after)
 
 
 @torch.no_grad()
@@ -223,6 +261,8 @@ def main(argv: list[str] | None = None) -> None:
     )
     add("--classifier-steps", type=int, default=defaults.classifier_steps, metavar="STEPS",
         help="the first of all steps, in which the discriminator learns the classes alone")  # fmt: skip
+    add("--decoder-steps", type=int, default=defaults.decoder_steps, metavar="STEPS",
+        help="the first of all steps, in which the generator learns to give pictures back, as a VAE's decoder")  # fmt: skip
     add("--ema-decay", type=float, default=defaults.ema_decay)
     command(parser, StyleGANOptions, run, argv)
 

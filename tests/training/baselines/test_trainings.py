@@ -186,6 +186,21 @@ def test_the_discriminator_learns_the_classes_before_the_game(family: str, tmp_p
     assert again[-1].losses == steps[-1].losses
 
 
+def test_the_generator_learns_to_give_pictures_back_before_the_game(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"steps": 62, "decoder_steps": 60, "preview_every": 99}
+    steps = train("stylegan", tmp_path / "run", checkpoint_every=99, **options)
+    lost = [step.losses["decoder_reconstruction"] for step in steps[:60]]
+    assert sum(lost[-5:]) < 0.7 * sum(lost[:5])
+    assert all("generator_loss" not in step.losses for step in steps[:60])
+    assert "generator_loss" in steps[60].losses and "decoder_loss" not in steps[60].losses
+    train("stylegan", tmp_path / "broken", stop=59, checkpoint_every=59, **options)
+    again = train("stylegan", tmp_path / "broken", resume=True, **options)
+    assert again[-1].losses == steps[-1].losses
+    files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("run", "broken")]
+    assert files[0] == files[1]
+    assert not any("encoder" in name for name in load_file(tmp_path / "run" / "model.safetensors"))
+
+
 @pytest.mark.parametrize("family", RUNS)
 def test_half_precision_trains_and_resumes_exactly(family: str, tmp_path: Path) -> None:
     whole = train(family, tmp_path / "whole", precision="bf16", steps=4, preview_every=99)
@@ -208,6 +223,7 @@ def test_half_precision_trains_and_resumes_exactly(family: str, tmp_path: Path) 
         ("stylegan", {"size": 20}, "--size is one of 16"),
         ("biggan", {"classifier_steps": -1}, "--classifier-steps is from 0 to below --steps, 6, not -1"),
         ("stylegan", {"classifier_steps": 6}, "not 6: the game needs some too"),
+        ("stylegan", {"decoder_steps": 6}, "--decoder-steps is from 0 to below --steps, 6, not 6"),
         ("vae", {"steps": 0}, "--steps is 0; wanted more than 0"),
     ],
 )
