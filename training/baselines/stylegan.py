@@ -55,8 +55,10 @@ PATH_SHRINK = 2  # path lengths are measured on a share of a batch, as in the pa
 class StyleGANOptions(AdversarialOptions):
     """What a training of a StyleGAN2 is told besides; a weight of 0 leaves its regulariser out."""
 
+    z_dim: int = 256
     w_dim: int = 256
     mapping_layers: int = 4
+    mapping_rate: float = 0.01  # of the others' rate
     learning_rate: float = 2e-3
     r1: float = 0.05  # pictures of 32x32 want far less than faces of 1024x1024
     r1_every: int = 16
@@ -95,10 +97,11 @@ def config_of(options: StyleGANOptions, pool: PicturePool) -> StyleGAN2Config:
         raise ValueError(f"--size is one of {', '.join(map(str, CHANNELS))}, not {options.size}.")
     return StyleGAN2Config(
         CHANNELS[options.size],
-        z_dim=options.w_dim,
+        z_dim=options.z_dim,
         w_dim=options.w_dim,
         num_classes=len(pool.labels),
         num_mapping_layers=options.mapping_layers,
+        mapping_multiplier=options.mapping_rate,
         labels=pool.labels,
         class_groups=pool.groups,
     )
@@ -244,8 +247,10 @@ def main(argv: list[str] | None = None) -> None:
     defaults = StyleGANOptions(output=Path("."))
     parser = train_parser(str(__doc__), defaults)
     add = parser.add_argument
-    add("--w-dim", type=int, default=defaults.w_dim, help="width of latents and styles")
+    add("--z-dim", type=int, default=defaults.z_dim, help="width of latents")
+    add("--w-dim", type=int, default=defaults.w_dim, help="width of styles")
     add("--mapping-layers", type=int, default=defaults.mapping_layers)
+    add("--mapping-rate", type=float, default=defaults.mapping_rate, help="its learning rate, as a share of the others'")
     add("--learning-rate", type=float, default=defaults.learning_rate)
     add("--r1", type=float, default=defaults.r1, help="weight of R1; 0 leaves it out")
     add("--r1-every", type=int, default=defaults.r1_every, metavar="STEPS")
