@@ -250,7 +250,9 @@ def main(argv: list[str] | None = None) -> None:
     add("--z-dim", type=int, default=defaults.z_dim, help="width of latents")
     add("--w-dim", type=int, default=defaults.w_dim, help="width of styles")
     add("--mapping-layers", type=int, default=defaults.mapping_layers)
-    add("--mapping-rate", type=float, default=defaults.mapping_rate, help="its learning rate, as a share of the others'")
+    add(
+        "--mapping-rate", type=float, default=defaults.mapping_rate, help="its learning rate, as a share of the others'"
+    )
     add("--learning-rate", type=float, default=defaults.learning_rate)
     add("--r1", type=float, default=defaults.r1, help="weight of R1; 0 leaves it out")
     add("--r1-every", type=int, default=defaults.r1_every, metavar="STEPS")
