@@ -1,16 +1,18 @@
 """Adaptive discriminator augmentation (Karras et al. 2020b): pixel and colour changes that do not leak into pictures.
 
 The discriminator sees real and made pictures changed in the same random ways, each with the probability `strength`,
-which rises while it is too sure of the real ones. All of it can be differentiated twice, as R1 asks.
+which rises while it is too sure of the real ones. All of it can be differentiated twice, as R1 asks. Besides, a blur that
+fades (Karras et al. 2021, appendix F): a young discriminator then sees no fine detail that it could harp on.
 """
 
-from math import pi
+from math import ceil, pi
 
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 
 MAX_STRENGTH = 0.8  # beyond it changes begin to show in what is made
+LEAST_SIGMA = 0.1  # pixels; a narrower blur changes nothing
 SHIFT = 0.125  # the largest shift, as a share of the picture
 BRIGHTNESS_STD, CONTRAST_STD, SATURATION_STD = 0.2, 0.5, 1.0  # of the paper's appendix B; the last two of log2
 LUMA = 3**-0.5  # the axis of greys, as a unit vector
@@ -52,6 +54,32 @@ class Augmentation(nn.Module):
             step = count / self.ramp * (1 if total / count > self.target else -1)
             self.strength.add_(step).clamp_(0, MAX_STRENGTH)
         self.signs.zero_()
+
+
+class FadingBlur(nn.Module):
+    """Smooth all that the discriminator sees with a normal filter of `pixels`, which fades to nothing over `steps`."""
+
+    def __init__(self, pixels: float, first: int, steps: int) -> None:
+        super().__init__()
+        self.pixels, self.first, self.steps = pixels, first, steps
+        self.sigma: Tensor
+        self.register_buffer("sigma", torch.tensor(float(pixels)))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) -> the same shape."""
+        sigma = float(self.sigma)
+        if sigma < LEAST_SIGMA:
+            return images
+        from torchvision.transforms.functional import gaussian_blur
+
+        width = 2 * ceil(3 * sigma) + 1
+        blurred: Tensor = gaussian_blur(images, [width, width], [sigma, sigma])
+        return blurred
+
+    def fade(self, step: int) -> None:
+        """Set the width for the steps after `step`: whole until `first`, then less and less."""
+        share = (step - self.first) / max(1, self.steps)
+        self.sigma.fill_(self.pixels * min(1.0, max(0.0, 1 - share)))
 
 
 def moved(images: Tensor, strength: float) -> Tensor:

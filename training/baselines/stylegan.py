@@ -3,7 +3,8 @@
 As in Karras et al. (2020): logistic loss, R1 and path-length regularisation in lazy steps of their own, style mixing, an
 average of the weights and of the styles; adaptive discriminator augmentation (Karras et al. 2020b). For short trainings
 both sides know something before the game: the discriminator's auxiliary classifier the classes (Odena et al. 2017), the
-generator what pictures look like, as the decoder of a VAE that is thrown away afterwards (after Larsen et al. 2016).
+generator what pictures look like, as the decoder of a VAE that is thrown away afterwards (after Larsen et al. 2016); and
+what the discriminator sees is blurred at first (Karras et al. 2021), so that the game begins where the decoder ended.
 """
 
 from collections.abc import Iterator, Mapping
@@ -30,7 +31,7 @@ from training.baselines.adversarial import (
     check_classifier_steps,
     play,
 )
-from training.baselines.augment import Augmentation
+from training.baselines.augment import Augmentation, FadingBlur
 from training.baselines.gan_losses import (
     PathLength,
     auxiliary,
@@ -69,6 +70,8 @@ class StyleGANOptions(AdversarialOptions):
     auxiliary: float = 0.5
     classifier_steps: int = 1500  # of all steps the first, in which the discriminator learns the classes alone
     decoder_steps: int = 0  # of all steps the first, in which the generator learns as the decoder of a VAE
+    blur: float = 0.0  # pixels, of all that the discriminator sees at first
+    blur_steps: int = 4000  # of the game, over which it fades
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -77,6 +80,11 @@ class StyleGANOptions(AdversarialOptions):
             raise ValueError(f"--decoder-steps is from 0 to below --steps, {self.steps}, not {self.decoder_steps}.")
         if self.batch_size % GROUP:
             raise ValueError(f"--batch-size is a multiple of {GROUP}, not {self.batch_size}.")
+        if self.blur < 0 or self.blur_steps < 1 or self.blur > self.size / 8:
+            most = f"{self.size / 8:g}"
+            raise ValueError(
+                f"--blur is from 0 to {most} pixels and --blur-steps at least 1, not {self.blur} and {self.blur_steps}."
+            )
         if not 0 <= self.mixing <= 1:
             raise ValueError(f"--mixing is a share from 0 to 1, not {self.mixing}.")
 
@@ -154,7 +162,10 @@ def stylegan_game(config: StyleGAN2Config, options: StyleGANOptions) -> Game:
     for network in (generator, discriminator):
         network.to(memory_format=torch.channels_last)  # convolutions run a seventh faster so
     groups = ClassLabels(config.num_classes, config.labels, config.class_groups).groups
+    taught = options.classifier_steps if options.auxiliary and config.num_classes > 1 else 0
+    start = max(taught, options.decoder_steps)
     augment, lengths = Augmentation(options.augment), PathLength()
+    blur = FadingBlur(options.blur, start, options.blur_steps)
 
     def styles(classes: Tensor) -> Tensor:
         ws: Tensor = generator.mapping(_latents(classes, config), classes)
@@ -169,25 +180,29 @@ def stylegan_game(config: StyleGAN2Config, options: StyleGANOptions) -> Game:
         images: Tensor = generator.synthesis(ws, noise_of("random", len(ws)))
         return images
 
+    def seen(images: Tensor) -> Tensor:
+        changed: Tensor = augment(blur(images))
+        return changed
+
     def discriminate(batch: Batch) -> Mapping[str, Tensor]:
         images, classes = batch["images"], batch["classes"]
         with torch.no_grad():
             fake = make(styles(classes))
-        real_scores, logits = discriminator(augment(images), classes)
-        fake_scores, _ = discriminator(augment(fake), classes)
+        real_scores, logits = discriminator(seen(images), classes)
+        fake_scores, _ = discriminator(seen(fake), classes)
         augment.watch(real_scores)
         told = auxiliary(logits, classes, groups)
         loss = logistic_discriminator(real_scores, fake_scores) + options.auxiliary * told
         return {"loss": loss, "real": real_scores.mean(), "fake": fake_scores.mean(), "auxiliary": told}
 
     def penalise(batch: Batch) -> Mapping[str, Tensor]:
-        images = augment(batch["images"]).detach().requires_grad_()
+        images = seen(batch["images"]).detach().requires_grad_()
         penalty = gradient_penalty(discriminator(images, batch["classes"])[0], images)
         return {"loss": penalty * options.r1 / 2 * options.r1_every, "r1": penalty}
 
     def generate(batch: Batch) -> Mapping[str, Tensor]:
         fake = make(styles(batch["classes"]))
-        scores, logits = discriminator(augment(fake), batch["classes"])
+        scores, logits = discriminator(seen(fake), batch["classes"])
         told = auxiliary(logits, batch["classes"], groups)
         return {"loss": logistic_generator(scores) + options.auxiliary * told, "auxiliary": told}
 
@@ -198,7 +213,7 @@ def stylegan_game(config: StyleGAN2Config, options: StyleGANOptions) -> Game:
         return {"loss": penalty * options.path_length * options.path_every, "path": penalty}
 
     def classify(batch: Batch) -> Mapping[str, Tensor]:
-        return {"loss": auxiliary(discriminator(batch["images"], batch["classes"])[1], batch["classes"], groups)}
+        return {"loss": auxiliary(discriminator(blur(batch["images"]), batch["classes"])[1], batch["classes"], groups)}
 
     def decode(batch: Batch) -> Mapping[str, Tensor]:
         came: VAEPass = drawer(batch["images"], batch["classes"])
@@ -206,8 +221,6 @@ def stylegan_game(config: StyleGAN2Config, options: StyleGANOptions) -> Game:
         loss = (reconstruction + kl) / batch["images"][0].numel()
         return {"loss": loss, "reconstruction": reconstruction, "kl": kl}
 
-    taught = options.classifier_steps if options.auxiliary and config.num_classes > 1 else 0
-    start = max(taught, options.decoder_steps)
     phases = [Phase("discriminator", "discriminator", discriminate, first=start)]
     if options.r1:
         phases.append(Phase("r1", "discriminator", penalise, every=options.r1_every, is_exact=True, first=start))
@@ -222,9 +235,10 @@ def stylegan_game(config: StyleGAN2Config, options: StyleGANOptions) -> Game:
     def after(step: int) -> Mapping[str, float]:
         if step % options.path_every == 0:
             augment.adapt()
+        blur.fade(step)
         return {"augmentation": float(augment.strength)}
 
-    memory = nn.ModuleDict({"augment": augment, "lengths": lengths})
+    memory = nn.ModuleDict({"augment": augment, "blur": blur, "lengths": lengths})
     return Game(drawer, discriminator, tuple(phases), memory, after)
 
 
@@ -270,6 +284,9 @@ def main(argv: list[str] | None = None) -> None:
         help="the first of all steps, in which the discriminator learns the classes alone")  # fmt: skip
     add("--decoder-steps", type=int, default=defaults.decoder_steps, metavar="STEPS",
         help="the first of all steps, in which the generator learns to give pictures back, as a VAE's decoder")  # fmt: skip
+    add("--blur", type=float, default=defaults.blur, metavar="PIXELS",
+        help="of all that the discriminator sees when the game begins; 0 leaves it out")  # fmt: skip
+    add("--blur-steps", type=int, default=defaults.blur_steps, metavar="STEPS", help="over which it fades")
     add("--ema-decay", type=float, default=defaults.ema_decay)
     command(parser, StyleGANOptions, run, argv)
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from training.baselines.augment import MAX_STRENGTH, Augmentation, coloured, moved
+from training.baselines.augment import MAX_STRENGTH, Augmentation, FadingBlur, coloured, moved
 
 
 def pictures(count: int = 32) -> torch.Tensor:
@@ -82,3 +82,24 @@ def test_a_target_of_zero_turns_it_off() -> None:
     assert float(augmentation.strength) == 0
     with pytest.raises(ValueError, match="from 0"):
         Augmentation(target=1.0)
+
+
+def test_the_blur_takes_detail_away_and_fades() -> None:
+    blur = FadingBlur(1.5, first=3, steps=4)
+    images = pictures()
+    assert blur(images).std() < 0.5 * images.std()
+    flat = torch.full((1, 3, 16, 16), 0.25)
+    torch.testing.assert_close(blur(flat), flat)
+    widths = []
+    for step in range(9):
+        blur.fade(step)
+        widths.append(float(blur.sigma))
+    assert widths == [1.5, 1.5, 1.5, 1.5, 1.125, 0.75, 0.375, 0.0, 0.0]
+    assert blur(images) is images
+
+
+def test_the_blur_can_be_differentiated_twice() -> None:
+    images = pictures(2).requires_grad_()
+    (gradient,) = torch.autograd.grad(FadingBlur(1.0, 0, 1)(images).pow(3).sum(), images, create_graph=True)
+    gradient.square().sum().backward()
+    assert images.grad is not None and images.grad.abs().sum() > 0

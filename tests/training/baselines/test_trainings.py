@@ -187,7 +187,7 @@ def test_the_discriminator_learns_the_classes_before_the_game(family: str, tmp_p
 
 
 def test_the_generator_learns_to_give_pictures_back_before_the_game(tmp_path: Path) -> None:
-    options: dict[str, Any] = {"steps": 62, "decoder_steps": 60, "preview_every": 99}
+    options: dict[str, Any] = {"steps": 62, "decoder_steps": 60, "preview_every": 99, "blur": 1.0, "blur_steps": 2}
     steps = train("stylegan", tmp_path / "run", checkpoint_every=99, **options)
     lost = [step.losses["decoder_reconstruction"] for step in steps[:60]]
     assert sum(lost[-5:]) < 0.7 * sum(lost[:5])
@@ -224,6 +224,7 @@ def test_half_precision_trains_and_resumes_exactly(family: str, tmp_path: Path) 
         ("biggan", {"classifier_steps": -1}, "--classifier-steps is from 0 to below --steps, 6, not -1"),
         ("stylegan", {"classifier_steps": 6}, "not 6: the game needs some too"),
         ("stylegan", {"decoder_steps": 6}, "--decoder-steps is from 0 to below --steps, 6, not 6"),
+        ("stylegan", {"blur": 3.0}, "--blur is from 0 to 2 pixels"),
         ("vae", {"steps": 0}, "--steps is 0; wanted more than 0"),
     ],
 )
