@@ -33,6 +33,11 @@ STEPS = {"align-inputs": 2500, "align-outputs": 2500, "instruct": 1600, "vae": 4
 # How much of the drawn world a stage looks at; a short training looks at no more than it can use, since the frozen parts
 # must read it all before the first step.
 SAMPLES = {"align-inputs": 8_000, "align-outputs": 12_000, "instruct": 30_000}
+# What comes before a game of two networks takes its share of a training that is shorter than the usual one.
+OPENINGS = {
+    "biggan": {"classifier-steps": 1500},
+    "stylegan": {"classifier-steps": 1500, "decoder-steps": 1500, "blur-steps": 1500},
+}
 CHECKPOINTS, MOST_BETWEEN_CHECKPOINTS = 20, 250
 USABLE, UNUSABLE = N_("All of this data can be used."), N_("This data cannot be used as it is.")
 STATE_ICONS = {
@@ -146,6 +151,9 @@ def _fitting(stage: str, options: Mapping[str, str]) -> dict[str, str]:
     fitting = {"checkpoint-every": str(min(max(steps // CHECKPOINTS, 1), MOST_BETWEEN_CHECKPOINTS))}
     if stage in SAMPLES and options["data"] == WORLD:
         fitting["num-samples"] = str(min(steps * int(options["batch-size"]), SAMPLES[stage]))
+    if steps < STEPS[stage]:
+        for name, usual in OPENINGS.get(stage, {}).items():
+            fitting[name] = str(usual * steps // STEPS[stage])
     return fitting
 
 

@@ -88,7 +88,7 @@ def _gan(family: str, pool: PicturePool, total: int, batch_size: int, folder: Pa
                                        checkpoint_every=total + 2, classifier_steps=0)  # fmt: skip
             return biggan.biggan_game(biggan.config_of(big, pool), big), big.game
         style = stylegan.StyleGANOptions(folder, size=pool.size, steps=total + 1, batch_size=batch_size,
-                                         checkpoint_every=total + 2, classifier_steps=0)  # fmt: skip
+                                         checkpoint_every=total + 2, classifier_steps=0, decoder_steps=0)  # fmt: skip
         return stylegan.stylegan_game(stylegan.config_of(style, pool), style), style.game
 
     (ours, options), (other, _) = make(), make()

@@ -17,6 +17,7 @@ from studio.models.training_plan import check_data, plan_of
 from studio.store import Store
 from studio.ui import train
 from training import align_inputs, align_outputs, instruct
+from training.baselines.stylegan import StyleGANOptions
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +32,19 @@ def log(run: Run, *steps: int) -> None:
     lines = [{"step": step, "losses": {"loss": 1 / step, "aid": 2.0}, "steps_per_second": 2.0} for step in steps]
     shown = {"step": steps[-1], "preview": [{"prompt": "what is it?", "wanted": "a bell", "text": "a <b>bell</b>"}]}
     (run.folder / LOG).write_text("\n".join(map(json.dumps, [*lines, shown])) + "\n")
+
+
+def test_a_short_game_has_a_short_opening(home: Path, launched: list[Path]) -> None:
+    page = open_page("train").run()
+    page.selectbox(key="stage").set_value("stylegan").run()
+    assert "--decoder-steps" not in page.code[0].value
+    page.number_input(key="steps_stylegan").set_value(400).run()
+    assert "--classifier-steps 150 --decoder-steps 150 --blur-steps 150" in page.code[0].value
+    usual = StyleGANOptions(output=Path("."))
+    assert train.OPENINGS["stylegan"] == {
+        name: getattr(usual, name.replace("-", "_")) for name in train.OPENINGS["stylegan"]
+    }
+    assert train.STEPS["stylegan"] == usual.steps
 
 
 def open_run(run: Run) -> AppTest:

@@ -33,8 +33,10 @@ def options_of(family: str, output: Path, **others: Any) -> Any:
     given = {"classifier_steps": min(2, given["steps"] - 1)} | given
     if family == "biggan":
         return biggan.BigGANOptions(output, channel_width=4, discriminator_width=8, z_dim=8, ema_decay=0.9, **given)
-    given = {"augment": 0.1} | given
-    return stylegan.StyleGANOptions(output, w_dim=8, mapping_layers=2, r1_every=2, path_every=2, ema_decay=0.9, **given)
+    given = {"augment": 0.1, "decoder_steps": 0, "blur": 0.0} | given
+    return stylegan.StyleGANOptions(
+        output, z_dim=8, w_dim=8, mapping_layers=2, r1_every=2, path_every=2, ema_decay=0.9, **given
+    )
 
 
 @pytest.fixture(autouse=True)
