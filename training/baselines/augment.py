@@ -38,7 +38,7 @@ class Augmentation(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) around [-1, 1] -> the same shape."""
         strength = float(self.strength)
-        if strength == 0:
+        if strength == 0 or not self.target:
             return images
         return coloured(moved(images, strength), strength)
 

@@ -20,6 +20,14 @@ def test_without_strength_nothing_changes() -> None:
     torch.testing.assert_close(coloured(images, 0.0), images)
 
 
+def test_a_target_of_nothing_turns_off_what_was_on() -> None:
+    on, off = Augmentation(), Augmentation(0)
+    on.strength.fill_(0.5)
+    off.load_state_dict(on.state_dict())
+    images = pictures()
+    assert off(images) is images
+
+
 def test_moved_pictures_are_mirrored_turned_and_shifted_copies() -> None:
     torch.manual_seed(0)
     images = pictures()
