@@ -20,6 +20,7 @@ NUM_GRAPH_QUERIES = 200  # of which each adds at most 1 / 2,000 to the recall of
 ROWS_TO_A_CLUSTER = 200
 SPREAD = 0.8  # of a cluster's members around its centre, which has length 1
 ROWS_AT_ONCE = 50_000
+TOLD_EVERY = 100_000  # rows of the graph, whose building takes minutes
 KEPT_SHARE = 0.01
 
 Matrix = npt.NDArray[np.float16]
@@ -97,6 +98,8 @@ def graph_bench(rows: int) -> Iterator[str]:
         ids = np.arange(start + 1, start + 1 + len(part))
         exact.add(ids, part)
         graph.add(ids, part)
+        if start // TOLD_EVERY < (done := start + len(part)) // TOLD_EVERY and done < rows:
+            yield f"  building the graph: {done:,} of {rows:,} rows after {time.perf_counter() - started:,.0f} s"
     built = time.perf_counter() - started
     queries = clustered(NUM_GRAPH_QUERIES, seed=1, of_rows=rows).astype(np.float32)
     generator = np.random.default_rng(3)

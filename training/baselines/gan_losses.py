@@ -28,16 +28,21 @@ def logistic_generator(fake: Tensor) -> Tensor:
     return F.softplus(-fake).mean()
 
 
-def auxiliary(logits: Tensor, classes: Tensor, groups: Sequence[int]) -> Tensor:
-    """Logits (B, num_classes) and the classes (B, num_classes), one of each group -> cross-entropy, a mean over the groups.
+def likelihood(logits: Tensor, classes: Tensor, groups: Sequence[int]) -> Tensor:
+    """Logits (B, num_classes) and the classes (B, num_classes), one of each group -> log-likelihood (B), a mean over groups.
 
-    That pictures can be told to be what they were asked to be (Odena et al. 2017); groups of one class teach nothing.
+    Groups of one class tell nothing.
     """
     if not groups:
-        return logits.new_zeros(())
+        return logits.new_zeros(len(logits))
     pairs = zip(logits.split(list(groups), 1), classes.split(list(groups), 1), strict=True)
-    terms = [F.cross_entropy(said, right) for said, right in pairs if right.shape[1] > 1]
-    return torch.stack(terms).mean() if terms else logits.new_zeros(())
+    terms = [(F.log_softmax(said, dim=1) * right).sum(dim=1) for said, right in pairs if right.shape[1] > 1]
+    return torch.stack(terms).mean(dim=0) if terms else logits.new_zeros(len(logits))
+
+
+def auxiliary(logits: Tensor, classes: Tensor, groups: Sequence[int]) -> Tensor:
+    """Cross-entropy of `likelihood`: that pictures can be told to be what they were asked to be (Odena et al. 2017)."""
+    return -likelihood(logits, classes, groups).mean()
 
 
 def gradient_penalty(scores: Tensor, real: Tensor) -> Tensor:

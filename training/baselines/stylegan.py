@@ -36,6 +36,7 @@ from training.baselines.gan_losses import (
     PathLength,
     auxiliary,
     gradient_penalty,
+    likelihood,
     logistic_discriminator,
     logistic_generator,
 )
@@ -197,7 +198,9 @@ def stylegan_game(config: StyleGAN2Config, options: StyleGANOptions) -> Game:
 
     def penalise(batch: Batch) -> Mapping[str, Tensor]:
         images = seen(batch["images"]).detach().requires_grad_()
-        penalty = gradient_penalty(discriminator(images, batch["classes"])[0], images)
+        scores, logits = discriminator(images, batch["classes"])
+        told = likelihood(logits, batch["classes"], groups)  # else it is this that the generator learns to deceive
+        penalty = gradient_penalty(scores + options.auxiliary * told, images)
         return {"loss": penalty * options.r1 / 2 * options.r1_every, "r1": penalty}
 
     def generate(batch: Batch) -> Mapping[str, Tensor]:
