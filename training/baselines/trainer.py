@@ -93,6 +93,11 @@ def _check_same(options: TrainOptions, pool: PicturePool) -> None:
     """Keep the pictures' fingerprint with a new training, and hold a resumed one to it."""
     path = options.output / DATA
     if options.resume and latest_checkpoint(options.checkpoints) is not None:
+        if not path.exists():
+            raise ValueError(
+                f"{path} is missing, which tells what pictures the checkpoints beside it were trained on: "
+                "put it back, or choose another output folder."
+            )
         if json.loads(path.read_text())["sha256"] != pool.fingerprint:
             raise ValueError(
                 f"{options.output} was trained on other pictures than are given now. Give the same, or another output."

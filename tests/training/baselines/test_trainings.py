@@ -89,6 +89,9 @@ def test_a_resumed_training_leaves_the_same_files_and_the_folder_is_a_model(fami
         train(family, tmp_path / "whole")
     with pytest.raises(ValueError, match="trained on other pictures"):
         train(family, tmp_path / "whole", resume=True, num_pictures=13)
+    (tmp_path / "whole" / "data.json").unlink()
+    with pytest.raises(ValueError, match="put it back"):
+        train(family, tmp_path / "whole", resume=True)
 
 
 @pytest.mark.parametrize("family", RUNS)
