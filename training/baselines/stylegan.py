@@ -67,6 +67,7 @@ class StyleGANOptions(AdversarialOptions):
     path_length: float = 2.0
     path_every: int = 8
     mixing: float = 0.3
+    noise: bool = False  # at each pixel; few steps teach it to stand in for outlines
     augment: float = 0.6
     auxiliary: float = 1.0
     classifier_steps: int = 1500  # of all steps the first, in which the discriminator learns the classes alone
@@ -140,8 +141,9 @@ def run(options: StyleGANOptions, progress: Progress = no_progress) -> Iterator[
 class Drawer(nn.Module):
     """The generator, and the encoder that it learns with before the game, if it does."""
 
-    def __init__(self, config: StyleGAN2Config, *, has_encoder: bool) -> None:
+    def __init__(self, config: StyleGAN2Config, *, has_encoder: bool, has_noise: bool) -> None:
         super().__init__()
+        self.has_noise = has_noise
         self.network = StyleGAN2Network(config)
         self.encoder: VAEEncoder | None = None
         if has_encoder:
@@ -153,12 +155,18 @@ class Drawer(nn.Module):
         assert self.encoder is not None
         mean, log_variance = self.encoder(images, classes)
         latents = mean + torch.randn_like(mean) * (log_variance / 2).exp()
-        return VAEPass(self.network(latents, classes, noise_of("random", len(images))), mean, log_variance)
+        return VAEPass(self.draw(self.network.mapping(latents, classes)), mean, log_variance)
+
+    def draw(self, ws: Tensor) -> Tensor:
+        """Styles (B, num_ws, w_dim) -> pictures (B, 3, H, W), with noise if that is learned."""
+        images: Tensor = self.network.synthesis(ws, noise_of("random", len(ws)) if self.has_noise else noise_of("none"))
+        return images
 
 
 def stylegan_game(config: StyleGAN2Config, options: StyleGANOptions) -> Game:
     """Make the two networks, with random weights, and their phases."""
-    drawer, discriminator = Drawer(config, has_encoder=options.decoder_steps > 0), StyleGAN2Discriminator(config)
+    drawer = Drawer(config, has_encoder=options.decoder_steps > 0, has_noise=options.noise)
+    discriminator = StyleGAN2Discriminator(config)
     generator = drawer.network
     for network in (generator, discriminator):
         network.to(memory_format=torch.channels_last)  # convolutions run a seventh faster so
@@ -177,10 +185,6 @@ def stylegan_game(config: StyleGAN2Config, options: StyleGANOptions) -> Game:
             ws = torch.cat([ws[:, :crossover], others[:, crossover:]], dim=1)
         return ws
 
-    def make(ws: Tensor) -> Tensor:
-        images: Tensor = generator.synthesis(ws, noise_of("random", len(ws)))
-        return images
-
     def seen(images: Tensor) -> Tensor:
         changed: Tensor = augment(blur(images))
         return changed
@@ -188,7 +192,7 @@ def stylegan_game(config: StyleGAN2Config, options: StyleGANOptions) -> Game:
     def discriminate(batch: Batch) -> Mapping[str, Tensor]:
         images, classes = batch["images"], batch["classes"]
         with torch.no_grad():
-            fake = make(styles(classes))
+            fake = drawer.draw(styles(classes))
         real_scores, logits = discriminator(seen(images), classes)
         fake_scores, _ = discriminator(seen(fake), classes)
         augment.watch(real_scores)
@@ -204,7 +208,7 @@ def stylegan_game(config: StyleGAN2Config, options: StyleGANOptions) -> Game:
         return {"loss": penalty * options.r1 / 2 * options.r1_every, "r1": penalty}
 
     def generate(batch: Batch) -> Mapping[str, Tensor]:
-        fake = make(styles(batch["classes"]))
+        fake = drawer.draw(styles(batch["classes"]))
         scores, logits = discriminator(seen(fake), batch["classes"])
         told = auxiliary(logits, batch["classes"], groups)
         return {"loss": logistic_generator(scores) + options.auxiliary * told, "auxiliary": told}
@@ -212,7 +216,7 @@ def stylegan_game(config: StyleGAN2Config, options: StyleGANOptions) -> Game:
     def straighten(batch: Batch) -> Mapping[str, Tensor]:
         classes = batch["classes"][: max(1, options.batch_size // PATH_SHRINK)]
         ws = styles(classes)
-        penalty = lengths(make(ws), ws)
+        penalty = lengths(drawer.draw(ws), ws)
         return {"loss": penalty * options.path_length * options.path_every, "path": penalty}
 
     def classify(batch: Batch) -> Mapping[str, Tensor]:
@@ -276,6 +280,7 @@ def main(argv: list[str] | None = None) -> None:
     add("--path-length", type=float, default=defaults.path_length, help="weight of the path length; 0 leaves it out")
     add("--path-every", type=int, default=defaults.path_every, metavar="STEPS")
     add("--mixing", type=float, default=defaults.mixing, help="share of batches with the styles of two latents")
+    add("--noise", action="store_true", help="learn noise at each pixel: wants a long training, and rough pictures")
     add("--augment", type=float, default=defaults.augment, help="target of the adaptive augmentation; 0 turns it off")
     add(
         "--auxiliary",

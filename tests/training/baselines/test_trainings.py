@@ -206,6 +206,14 @@ def test_the_generator_learns_to_give_pictures_back_before_the_game(tmp_path: Pa
     assert not any("encoder" in name for name in load_file(tmp_path / "run" / "model.safetensors"))
 
 
+@pytest.mark.parametrize("noise", [False, True])
+def test_noise_is_learned_only_where_it_is_wanted(noise: bool, tmp_path: Path) -> None:
+    train("stylegan", tmp_path, noise=noise, classifier_steps=0)
+    weights = load_file(tmp_path / "model.safetensors")
+    strengths = [value for name, value in weights.items() if name.endswith("noise_strength")]
+    assert strengths and any(map(bool, strengths)) == noise
+
+
 @pytest.mark.parametrize("family", RUNS)
 def test_half_precision_trains_and_resumes_exactly(family: str, tmp_path: Path) -> None:
     whole = train(family, tmp_path / "whole", precision="bf16", steps=4, preview_every=99)
