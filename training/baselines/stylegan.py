@@ -4,7 +4,8 @@ As in Karras et al. (2020): logistic loss, R1 and path-length regularisation in 
 average of the weights and of the styles; adaptive discriminator augmentation (Karras et al. 2020b). For short trainings
 both sides know something before the game: the discriminator's auxiliary classifier the classes (Odena et al. 2017), the
 generator what pictures look like, as the decoder of a VAE that is thrown away afterwards (after Larsen et al. 2016); and
-what the discriminator sees is blurred at first (Karras et al. 2021), so that the game begins where the decoder ended.
+what the discriminator sees is blurred at first (Karras et al. 2021), so that the game begins where the decoder ended, and
+noisy all the time (Sønderby et al. 2017), so that no faint pattern deceives it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -62,12 +63,13 @@ class StyleGANOptions(AdversarialOptions):
     mapping_layers: int = 4
     mapping_rate: float = 0.1  # of the others' rate; the paper's 0.01 is for trainings a thousand times as long
     learning_rate: float = 2e-3
-    r1: float = 0.05  # pictures of 32x32 want far less than faces of 1024x1024
+    r1: float = 0.5  # pictures of 32x32 want less than faces of 1024x1024
     r1_every: int = 16
     path_length: float = 2.0
     path_every: int = 8
     mixing: float = 0.3
     noise: bool = False  # at each pixel; few steps teach it to stand in for outlines
+    instance_noise: float = 0.15  # added to all that the discriminator sees, on the scale [-1, 1]
     augment: float = 0.6
     auxiliary: float = 1.0
     classifier_steps: int = 1500  # of all steps the first, in which the discriminator learns the classes alone
@@ -87,6 +89,8 @@ class StyleGANOptions(AdversarialOptions):
             raise ValueError(
                 f"--blur is from 0 to {most} pixels and --blur-steps at least 0, not {self.blur} and {self.blur_steps}."
             )
+        if self.instance_noise < 0:
+            raise ValueError(f"--instance-noise is at least 0, not {self.instance_noise}.")
         if not 0 <= self.mixing <= 1:
             raise ValueError(f"--mixing is a share from 0 to 1, not {self.mixing}.")
 
@@ -187,7 +191,7 @@ def stylegan_game(config: StyleGAN2Config, options: StyleGANOptions) -> Game:
 
     def seen(images: Tensor) -> Tensor:
         changed: Tensor = augment(blur(images))
-        return changed
+        return changed + options.instance_noise * torch.randn_like(changed)
 
     def discriminate(batch: Batch) -> Mapping[str, Tensor]:
         images, classes = batch["images"], batch["classes"]
@@ -220,7 +224,8 @@ def stylegan_game(config: StyleGAN2Config, options: StyleGANOptions) -> Game:
         return {"loss": penalty * options.path_length * options.path_every, "path": penalty}
 
     def classify(batch: Batch) -> Mapping[str, Tensor]:
-        return {"loss": auxiliary(discriminator(blur(batch["images"]), batch["classes"])[1], batch["classes"], groups)}
+        _, logits = discriminator(seen(batch["images"]), batch["classes"])
+        return {"loss": auxiliary(logits, batch["classes"], groups)}
 
     def decode(batch: Batch) -> Mapping[str, Tensor]:
         came: VAEPass = drawer(batch["images"], batch["classes"])
@@ -281,6 +286,8 @@ def main(argv: list[str] | None = None) -> None:
     add("--path-every", type=int, default=defaults.path_every, metavar="STEPS")
     add("--mixing", type=float, default=defaults.mixing, help="share of batches with the styles of two latents")
     add("--noise", action="store_true", help="learn noise at each pixel: wants a long training, and rough pictures")
+    add("--instance-noise", type=float, default=defaults.instance_noise, metavar="DEVIATION",
+        help="added to all that the discriminator sees, on the scale [-1, 1]; 0 leaves it out")  # fmt: skip
     add("--augment", type=float, default=defaults.augment, help="target of the adaptive augmentation; 0 turns it off")
     add(
         "--auxiliary",

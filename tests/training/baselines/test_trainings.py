@@ -238,6 +238,7 @@ def test_half_precision_trains_and_resumes_exactly(family: str, tmp_path: Path) 
         ("stylegan", {"classifier_steps": 6}, "not 6: the game needs some too"),
         ("stylegan", {"decoder_steps": 6}, "--decoder-steps is from 0 to below --steps, 6, not 6"),
         ("stylegan", {"blur": 3.0}, "--blur is from 0 to 2 pixels"),
+        ("stylegan", {"instance_noise": -0.1}, "--instance-noise is at least 0"),
         ("vae", {"steps": 0}, "--steps is 0; wanted more than 0"),
     ],
 )
