@@ -7,6 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def write_text(path: Path, text: str) -> None:
+    """Put a text, as UTF-8, in the place of a file's."""
+    with atomic(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
 @contextmanager
 def atomic(path: Path, *, mode: int | None = None) -> Iterator[Path]:
     """Give a new, empty file beside `path` to be written; move it there when all went well, remove it when not.

@@ -14,6 +14,7 @@ from encoders.base import Features, batch_modality
 from encoders.json_file import read_json
 from encoders.media import Audio, Media, Text
 from encoders.modality import Modality
+from encoders.safe_folder import check_plain
 from encoders.weights import check_report
 
 MAX_WINDOWS = 6  # of ten seconds each, by the published models' configs: a minute is heard whole
@@ -49,10 +50,9 @@ class CLAPEncoder:
 
         folder = Path(folder)
         config = read_json(folder / "config.json")
-        if config.get("model_type") != "clap" or "auto_map" in config:
-            raise ValueError(
-                f"{folder / 'config.json'} describes a {config.get('model_type')!r}; wanted a plain 'clap'."
-            )
+        if config.get("model_type") != "clap":
+            raise ValueError(f"{folder / 'config.json'} describes a {config.get('model_type')!r}; wanted a 'clap'.")
+        check_plain(folder)
         try:
             model, report = ClapModel.from_pretrained(
                 folder,

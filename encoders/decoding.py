@@ -118,6 +118,9 @@ def _container(file: BufferedReader, kind: Format, limits: Limits) -> Decoded:
         if not pictures:
             waveform, rate = _waveform(container, sounds[0], seconds, limits.max_audio_seconds, limits)
             return Decoded({"kind": "audio", "rate": rate}, [_some(waveform)])
+        if sounds:
+            heard = sounds[0].codec_context
+            _check_sound(seconds, heard.sample_rate, heard.channels, limits.max_video_seconds, limits)
         frames, frame_rate = _frames(container, pictures[0], seconds, limits)
         if not sounds:
             return Decoded({"kind": "video", "rate": frame_rate}, [frames])
@@ -145,6 +148,10 @@ def _frames(container: Any, stream: Any, seconds: float, limits: Limits) -> tupl
         if num_frames % every == 0:
             kept.append(_picture(frame, limits.keep_video_side))
         num_frames += 1
+        if num_frames > limits.max_video_frames:
+            raise Refusal(
+                f"has more than {limits.max_video_frames:,} frames, the most that are read. Cut it, or thin it."
+            )
         if len(kept) > limits.keep_frames:
             kept, every = kept[::2], every * 2
     if not kept:

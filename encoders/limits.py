@@ -21,6 +21,7 @@ class Limits:
     max_image_pixels: int = 64_000_000
     max_video_pixels: int = 4096 * 2304
     max_video_seconds: float = 120.0
+    max_video_frames: int = 15_000
     max_audio_seconds: float = 600.0
     max_channels: int = 8
     min_rate: int = 4_000

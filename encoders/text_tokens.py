@@ -74,7 +74,22 @@ def file_encode(path: Path, config: TextConfig) -> Encode:
             f"The tokenizer has {tokenizer.get_vocab_size()} tokens; a text tower with vocab_size "
             f"{config.vocab_size} has room for {config.start_id}, beside its start and end."
         )
-    return lambda text: tokenizer.encode(text, add_special_tokens=False).ids
+    names = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
+    return lambda text: tokenizer.encode(spelled_apart(text, names), add_special_tokens=False).ids
+
+
+def spelled_apart(text: str, names: Iterable[str]) -> str:
+    """Put a space into every name of a control token that a text spells, so that the name is read as text.
+
+    For tokenizers that find such names wherever they stand. Names of one character stay.
+    """
+    known = sorted({name.strip() for name in names if len(name.strip()) > 1}, key=len, reverse=True)
+    if not known:
+        return text
+    inside = re.compile(
+        "|".join(f"(?<={re.escape(name[0])})(?={re.escape(name[1:])})" for name in known), re.IGNORECASE
+    )
+    return inside.sub(" ", text)
 
 
 def text_batch(texts: Sequence[str], encode: Encode, config: Rows) -> Tensor:

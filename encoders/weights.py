@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from encoders.atomic import atomic
 from encoders.json_file import INDEX_SUFFIX, shards
 
 PICKLES = (".pt", ".pth", ".bin")
@@ -92,8 +93,9 @@ def plain_tensors(content: Mapping[Any, Any], path: Path) -> dict[str, Tensor]:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], dtype: torch.dtype = torch.float32) -> None:
-    """Write tensors as safetensors, all of one precision."""
-    save_file({name: value.detach().to("cpu", dtype).contiguous() for name, value in tensors.items()}, path)
+    """Write tensors as safetensors, all of one precision, in the place of what was there once they are whole."""
+    with atomic(path) as aside:
+        save_file({name: value.detach().to("cpu", dtype).contiguous() for name, value in tensors.items()}, aside)
 
 
 def floats(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from encoders.atomic import write_text
 from encoders.hub import hub_folder
 from encoders.json_file import read_json
 from encoders.modality import Modality
@@ -222,7 +223,7 @@ def read_config(folder: Path) -> PipelineConfig:
 def write_config(folder: Path, config: PipelineConfig) -> None:
     """Write a model folder's config."""
     text = json.dumps(config.to_dict(), indent=2, ensure_ascii=False) + "\n"
-    (folder / CONFIG).write_text(text, encoding="utf-8")
+    write_text(folder / CONFIG, text)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

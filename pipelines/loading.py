@@ -11,18 +11,18 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
+from encoders.atomic import write_text
 from encoders.json_file import read_json
+from encoders.safe_folder import check_no_code, check_plain, check_weights
 from encoders.weights import check_fit, check_report, write_tensors
 from pipelines.checkpoint import read_tensors
 from pipelines.core import LanguageCore
 from pipelines.core_options import CoreOptions, load_arguments
 from pipelines.quiet import quiet
-from pipelines.safe_folder import check_no_code, check_weights
 
 # Every family that transformers itself can make write from left to right, without those that read in both directions.
 CORES = frozenset(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES) - frozenset(MODEL_FOR_MASKED_LM_MAPPING_NAMES)
 TESTED = ("llama", "mistral", "qwen2", "qwen3")
-CONFIGS = ("config.json", "tokenizer_config.json", "generation_config.json")
 QUANTISED = ("bitsandbytes", "torchao")  # what a folder's own weights may be quantised by
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 # The fields of a LoRA config that are read; others can name modules to import or files to open.
@@ -92,8 +92,8 @@ def write_adapter(folder: Path, config: LoraConfig, tensors: Mapping[str, Tensor
     values: dict[str, Any] = config.to_dict()  # type: ignore[no-untyped-call]
     values = {name: sorted(value) if isinstance(value, set) else value for name, value in values.items()}
     values |= {"base_model_name_or_path": None, "inference_mode": True}
-    (folder / ADAPTER_CONFIG).write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     write_tensors(folder / ADAPTER_WEIGHTS, tensors, dtype)
+    write_text(folder / ADAPTER_CONFIG, json.dumps(values, indent=2, sort_keys=True) + "\n")
 
 
 def _check_folder(folder: Path) -> None:
@@ -106,16 +106,7 @@ def _check_folder(folder: Path) -> None:
             f"wanted a causal language model that transformers knows, as {', '.join(TESTED)}."
         )
     read_json(folder / "tokenizer_config.json")
-    for name in CONFIGS[1:]:
-        if (folder / name).is_file():
-            check_no_code(read_json(folder / name), folder / name)
-    if (folder / ADAPTER_CONFIG).is_file():
-        raise ValueError(
-            f"{folder} holds an adapter ({ADAPTER_CONFIG}), which would be loaded unseen; "
-            "give the folder of the language model alone, merged or without its adapter."
-        )
-    if "transformers_weights" in config:
-        raise ValueError(f"{folder / 'config.json'} names other weights ('transformers_weights'); remove that field.")
+    check_plain(folder)
     method = (config.get("quantization_config") or {}).get("quant_method")
     if method is not None and method not in QUANTISED:
         raise ValueError(f"{folder} is quantised by {method!r}; wanted one of: {', '.join(QUANTISED)}, or none.")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
+from encoders.safe_folder import INDEX
 from encoders.weights import read_weights
-from pipelines.safe_folder import INDEX
 
 # How pickled weights are called, in transformers and in diffusers, and how their safetensors are.
 STEMS = {

@@ -84,10 +84,8 @@ def _encode(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
 
 def _cut(text: str, names: list[str]) -> Iterator[str]:
     """Cut a text inside every occurrence of a name, so that no piece holds one whole."""
-    first = min(((text.find(name), name) for name in names if len(name) > 1 and name in text), default=None)
-    if first is None:
-        yield text
-        return
-    cut = first[0] + 1
-    yield text[:cut]
-    yield from _cut(text[cut:], names)
+    while places := [text.find(name) for name in names if len(name) > 1 and name in text]:
+        cut = min(places) + 1
+        yield text[:cut]
+        text = text[cut:]
+    yield text

@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from encoders.atomic import write_text
+from encoders.safe_folder import read_json
 from encoders.weights import floats, load_strictly, read_weights
 from pipelines.checkpoint import CONFIG, write_tensors
 from pipelines.presets import preset_folder
-from pipelines.safe_folder import read_json
 
 WEIGHTS = "model.safetensors"
 CLASS_NAME = "_class_name"
@@ -28,8 +29,8 @@ def write_baseline(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     values = {CLASS_NAME: class_name, **asdict(config)}
-    (folder / CONFIG).write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     write_tensors(folder / WEIGHTS, network.state_dict(), dtype)
+    write_text(folder / CONFIG, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
     return folder
 
 

@@ -3,11 +3,11 @@
 from importlib import import_module
 from pathlib import Path
 
+from encoders.safe_folder import read_json
 from pipelines.baselines.base import Baseline
 from pipelines.baselines.folder import CLASS_NAME
 from pipelines.checkpoint import CONFIG
 from pipelines.presets import LAB, PACKAGED, preset_folder
-from pipelines.safe_folder import read_json
 
 BASELINES = {
     "BigGAN": "pipelines.baselines.biggan:BigGAN",

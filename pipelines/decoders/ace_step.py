@@ -10,6 +10,7 @@ from torch.nn import functional
 from encoders.media import Media
 from encoders.modality import Modality
 from pipelines.decoders.base import DecodeOptions, DecoderConfig, StepCallback
+from pipelines.decoders.captions import plain_captions
 from pipelines.decoders.dropping import check_can_encode, drop_text_encoders
 from pipelines.decoders.placement import move
 from pipelines.decoders.sampling import check_condition, decode_rows, to_audio
@@ -45,7 +46,7 @@ class AceStepDecoder:
     def condition(self, captions: Sequence[str]) -> dict[str, Tensor]:
         """Encode B captions: prompt_embeds (B, length, D), zero behind a caption's end, on the CPU."""
         check_can_encode(self.pipeline)
-        states, mask, _, _ = self._encode(captions)
+        states, mask, _, _ = self._encode(plain_captions(self.pipeline, captions))
         silent = states * mask.unsqueeze(-1).to(states.dtype)
         return {"prompt_embeds": functional.pad(silent, (0, 0, 0, self._length - silent.shape[1])).cpu()}
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from encoders.media import Media
 from encoders.modality import Modality
 from pipelines.decoders.base import DecodeOptions, DecoderConfig, StepCallback
+from pipelines.decoders.captions import plain_captions
 from pipelines.decoders.dropping import check_can_encode, drop_text_encoders
 from pipelines.decoders.placement import move
 from pipelines.decoders.sampling import check_condition, decode_rows, to_audio
@@ -36,9 +37,9 @@ class ClassLabelsDecoder:
     def condition(self, captions: Sequence[str]) -> dict[str, Tensor]:
         """Encode B captions: prompt_embeds (B, D), unit norm, on the CPU."""
         check_can_encode(self.pipeline)
-        device = self.pipeline._execution_device
+        device, plain = self.pipeline._execution_device, plain_captions(self.pipeline, captions)
         with quiet():  # of the notice that a caption was cut
-            return {"prompt_embeds": self.pipeline._encode_prompt(list(captions), device, 1, False).cpu()}
+            return {"prompt_embeds": self.pipeline._encode_prompt(plain, device, 1, False).cpu()}
 
     @torch.no_grad()
     def decode(

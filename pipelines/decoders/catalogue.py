@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from encoders.json_file import read_json
-from pipelines.safe_folder import check_no_code
+from encoders.safe_folder import check_no_code, check_plain
 
 INDEX = "model_index.json"
 PIPELINES = frozenset({
@@ -102,8 +102,7 @@ def read_model_index(folder: Path) -> ModelIndex:
         raise ValueError(f"{path} names the pipeline {name!r}, which is not one that may be loaded.")
     components = [_component(path, key, value) for key, value in index.items() if _is_component(value)]
     for component in components:
-        for config in sorted((folder / component.name).glob("*config.json")):
-            check_no_code(read_json(config), config)
+        check_plain(folder / component.name)
     settings = {key: None if value == NOTHING else value for key, value in index.items() if not _is_component(value)}
     return ModelIndex(name, components, settings)
 

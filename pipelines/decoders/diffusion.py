@@ -13,6 +13,7 @@ from torch import Tensor
 from encoders.media import Image, Media, Video
 from encoders.modality import Modality
 from pipelines.decoders.base import DecodeOptions, DecoderConfig, StepCallback
+from pipelines.decoders.captions import plain_captions
 from pipelines.decoders.conditions import LONG_CAPTION, NEGATIVE, encode, is_mask
 from pipelines.decoders.dropping import check_can_encode, drop_text_encoders
 from pipelines.decoders.placement import move
@@ -65,7 +66,7 @@ class PromptEmbedsDecoder:
     def condition(self, captions: Sequence[str]) -> dict[str, Tensor]:
         """Encode B captions: name -> (B, ...), with masks where the pipeline has them, on the CPU."""
         check_can_encode(self.pipeline)
-        return self._encode(captions)[0]
+        return self._encode(plain_captions(self.pipeline, captions))[0]
 
     @torch.no_grad()
     def decode(

@@ -6,8 +6,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from encoders.json_file import shards
+from encoders.safe_folder import PICKLED, check_whole
 from pipelines.decoders.catalogue import Component
-from pipelines.safe_folder import PICKLED, check_whole
 
 STEMS = {"transformers": "model", "stable_diffusion": "model"}  # of the files' names; diffusers has its own
 STEM = "diffusion_pytorch_model"

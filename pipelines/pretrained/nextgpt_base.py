@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
 from encoders.json_file import read_index, read_json
+from encoders.safe_folder import INDEX, PICKLED, check_no_code, check_weights
 from pipelines.quiet import quiet
-from pipelines.safe_folder import INDEX, PICKLED, check_no_code, check_weights
 
 WHOLE = "model.safetensors"
 CHUNK = 4096  # rows compared at once

@@ -6,7 +6,10 @@ its lock and has the command as its child; to stop it, a file named `stop` is pu
 upon which it finishes its step and leaves a checkpoint.
 """
 
+import ctypes
+import fcntl
 import json
+import logging
 import os
 import re
 import shlex
@@ -15,14 +18,17 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from encoders.atomic import write_text
 from studio.background import start_apart
 from studio.faults import fault
 
@@ -35,6 +41,8 @@ LOCK_PATIENCE_SECONDS = 5.0  # whoever looks whether a run is alive holds its lo
 START_SECONDS = 60.0  # a run that is not yet alive after so long never will be
 GRACE_SECONDS = 300.0  # for what a training still does once it is asked to end: a preview, a step, a checkpoint
 MAX_OUTPUT_BYTES = 20_000
+PR_SET_PDEATHSIG = 1  # of prctl(2)
+logger = logging.getLogger(__name__)
 _RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{6}")
 
 
@@ -102,7 +110,7 @@ class Runs:
         run = Run(run_id, stage, dict(options), command_of(stage, options, folder), time.time(), folder)
         folder.mkdir()
         facts = {name: value for name, value in asdict(run).items() if name != "folder"}
-        (folder / FACTS).write_text(json.dumps(facts, ensure_ascii=False, indent=1), encoding="utf-8")
+        write_text(folder / FACTS, json.dumps(facts, ensure_ascii=False, indent=1))
         _launch(folder)
         return run
 
@@ -129,8 +137,14 @@ class Runs:
         return _read(path)
 
     def all(self) -> list[Run]:
-        """Return every training, the newest first."""
-        return [_read(path) for path in sorted(self._folder.glob(f"*/{FACTS}"), reverse=True)]
+        """Return every training, the newest first, without those whose facts a full disk or a crash left unreadable."""
+        found = []
+        for path in sorted(self._folder.glob(f"*/{FACTS}"), reverse=True):
+            try:
+                found.append(_read(path))
+            except (KeyError, TypeError, ValueError):
+                logger.warning("%s cannot be read.", path)
+        return found
 
     def state(self, run: Run) -> RunState:
         """Return how a training stands, whoever started it."""
@@ -223,8 +237,13 @@ def mind(folder: Path, program: Sequence[str]) -> int:
     """Run a run's command until it ends or is asked to; write down how it ended and return its exit status."""
     run = _read(folder / FACTS)
     resumes = ["--resume"] if any((folder / "checkpoints").glob("step-*")) else []
-    with FileLock(folder / LOCK).acquire(timeout=LOCK_PATIENCE_SECONDS):
-        child = subprocess.Popen([*program, *run.command, *resumes], cwd=ROOT, preexec_fn=_heed_interrupts)
+    with _locked(folder) as handle:
+        child = subprocess.Popen(
+            [*program, *run.command, *resumes],
+            cwd=ROOT,
+            preexec_fn=partial(_prepare, os.getpid()),
+            pass_fds=[handle],  # with the command, the lock outlives a minder that is killed
+        )
         asked = None
         while child.poll() is None:
             time.sleep(POLL_SECONDS)
@@ -233,13 +252,35 @@ def mind(folder: Path, program: Sequence[str]) -> int:
                 child.send_signal(signal.SIGINT)
             elif asked is not None and time.monotonic() - asked > GRACE_SECONDS:
                 child.kill()
-        (folder / ENDED).write_text(json.dumps({"code": child.returncode, "time": time.time()}))
+        write_text(folder / ENDED, json.dumps({"code": child.returncode, "time": time.time()}))
     return child.returncode
 
 
-def _heed_interrupts() -> None:
-    """Let the command end on SIGINT, even where the studio was started in the background by a shell, which ignores it."""
+@contextmanager
+def _locked(folder: Path) -> Iterator[int]:
+    """Hold a run's lock, as FileLock does, by an open file that others may inherit. Raises Timeout if it is held."""
+    path, late = folder / LOCK, time.monotonic() + LOCK_PATIENCE_SECONDS
+    with path.open("a") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > late:
+                    raise Timeout(str(path)) from None
+                time.sleep(POLL_SECONDS / 10)
+        yield file.fileno()
+
+
+def _prepare(minder: int) -> None:
+    """In the command, before it starts: end on SIGINT, also where a shell in the background ignores it, and when left alone.
+
+    Without its minder a training would hear no Stop; it finishes its step, and leaves a checkpoint.
+    """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
+    if os.getppid() != minder:
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def main() -> None:

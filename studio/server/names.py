@@ -3,7 +3,9 @@
 import re
 from pathlib import PurePosixPath
 
-_PATH = re.compile(r"""(?<![\w/.~-])(?!//)~?/(?:[^/\s'"<>|]+/)*[^/\s'"<>|]*""")
+_START = r"(?:(?<!\w)file://|(?<![\w/.~-])(?!//))~?/"
+_FOLDER = r"""(?:[^/\s'"<>|]+|[\w.()+-]+(?: [\w.()+-]+){1,4})/"""  # a name may hold a few spaces where a slash follows
+_PATH = re.compile(rf"""{_START}(?:{_FOLDER})*[^/\s'"<>|]*""")
 
 
 def names_alone(text: str) -> str:

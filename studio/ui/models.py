@@ -49,9 +49,11 @@ def show_models() -> None:
     wake_worker(studio)
     show_title(_("Models"), _("Each preset is a whole model. Choose one to see what it is made of, and talk with it."))
     imported = imported_models(studio.store.home)
+    known = [*PRESETS, *imported]
+    asked = st.query_params.get("preset")
     name = st.pills(
-        _("Preset"), [*PRESETS, *imported], default=st.query_params.get("preset", _here()), required=True,
-        label_visibility="collapsed", key="shown_preset",
+        _("Preset"), known, default=asked if asked in known else _here(), required=True, label_visibility="collapsed",
+        key="shown_preset",
     )  # fmt: skip
     if str(name) in imported:
         _show_imported(studio, str(name), str(imported[str(name)]))

@@ -136,8 +136,16 @@ def test_a_folder_must_hold_exactly_a_clap(folder: Path, tmp_path: Path) -> None
     with pytest.raises(ValueError, match="cannot be loaded"):
         CLAPEncoder.from_folder(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps(config | {"auto_map": {"AutoModel": "evil.Model"}}))
-    with pytest.raises(ValueError, match="wanted a plain 'clap'"):
+    for field in ({"auto_map": {"AutoModel": "evil.Model"}}, {"attn_implementation": "somebody/kernel"}):
+        (tmp_path / "config.json").write_text(json.dumps(config | field))
+        with pytest.raises(ValueError, match="asks for code of its own"):
+            CLAPEncoder.from_folder(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(config | {"transformers_weights": "other.bin"}))
+    with pytest.raises(ValueError, match="names other weights"):
+        CLAPEncoder.from_folder(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(ValueError, match="holds an adapter"):
         CLAPEncoder.from_folder(tmp_path)
 
 

@@ -182,6 +182,7 @@ def test_ceilings_are_read_from_the_header_before_decoding(tmp_path: Path) -> No
         ("b.wav", Limits(max_channels=2), "has 3 channels of sound; at most 2"),
         ("a.wav", Limits(max_rate=8000), "has 16000 samples per second; 4000 to 8000 are read"),
         ("a.mp4", Limits(max_video_seconds=1), "lasts 2 s; at most 1 s"),
+        ("a.mp4", Limits(max_video_frames=3), "has more than 3 frames"),
         ("a.mp4", Limits(max_video_pixels=4000), "has frames of 64 x 64; at most 4,000"),
         ("a.wav", Limits(max_bytes=2**10), "has 0 MiB; at most 0 MiB"),
     ]

@@ -4,9 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer
 
 from encoders.imagebind_config import ImageBindConfig, TextConfig
-from encoders.text_tokens import clip_encode, file_encode, text_batch, train_tokenizer
+from encoders.text_tokens import clip_encode, file_encode, spelled_apart, text_batch, train_tokenizer
 
 SENTENCES = ["a red bell above a blue boat", "the sound of a small bird", "画一个红色的铃铛"]
 
@@ -58,3 +59,21 @@ def test_a_tokenizer_too_large_for_its_tower_is_refused(trained: tuple[Path, Tex
     path, text = trained
     with pytest.raises(ValueError, match=r"has 290 tokens; .* vocab_size 200 has room for 198"):
         file_encode(path, replace(text, vocab_size=200))
+
+
+def test_a_typed_control_token_of_a_tokenizer_json_stays_text(trained: tuple[Path, TextConfig]) -> None:
+    path, text = trained
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.add_special_tokens(["<|end|>"])
+    tokenizer.save(str(path))
+    encode = file_encode(path, replace(text, vocab_size=text.vocab_size + 1))
+    control = tokenizer.token_to_id("<|end|>")
+    for typed in ("a red <|end|> bell", "<|END|>", "<|end|>" * 500):
+        assert control not in encode(typed)
+    assert encode("a red bell") == tokenizer.encode("a red bell").ids
+
+
+def test_names_are_spelled_apart_wherever_they_stand_and_nothing_else_changes() -> None:
+    assert spelled_apart("</s></S> a<pad>", ["</s>", "<pad>", "<"]) == "< /s>< /S> a< pad>"
+    assert spelled_apart("<<pad>", ["<<pad>", "<pad>"]) == "< < pad>"
+    assert spelled_apart("a < b", []) == spelled_apart("a < b", ["</s>", " ", ""]) == "a < b"

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from encoders.weights import find_weights, floats, load_strictly, read_weights
+from encoders.weights import find_weights, floats, load_strictly, read_weights, write_tensors
 
 STATE = {"weight": torch.ones(2, 3), "bias": torch.zeros(2)}
 
@@ -211,3 +211,20 @@ def test_half_precision_becomes_float32_and_counters_stay_whole() -> None:
     assert not state
     assert made["weight"].dtype == torch.float32
     assert made["steps"].dtype == torch.int64
+
+
+def test_a_death_while_weights_are_written_again_leaves_the_old_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model.safetensors"
+    write_tensors(path, {"weight": torch.ones(3)})
+
+    def die(tensors: object, written: Path) -> None:
+        written.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("encoders.weights.save_file", die)
+    with pytest.raises(KeyboardInterrupt):
+        write_tensors(path, {"weight": torch.zeros(3)})
+    assert read_weights(path)["weight"].tolist() == [1, 1, 1]
+    assert list(tmp_path.iterdir()) == [path]

@@ -362,6 +362,18 @@ def test_a_parts_config_that_names_code_is_refused(folder: Path, file: str, fiel
         load(folder)
 
 
+def test_a_part_may_not_bring_other_weights_than_those_that_were_checked(folder: Path) -> None:
+    edit(folder / "text_encoder" / "config.json", transformers_weights="hidden.bin")
+    with pytest.raises(ValueError, match="names other weights"):
+        load(folder)
+
+
+def test_an_adapter_inside_a_part_is_not_loaded_unseen(folder: Path) -> None:
+    edit(folder / "text_encoder" / "adapter_config.json", peft_type="LORA")
+    with pytest.raises(ValueError, match="text_encoder holds an adapter"):
+        load(folder)
+
+
 def test_code_beside_the_weights_is_never_run(folder: Path, stock: Path) -> None:
     # diffusers itself looks for None.py
     for name in ("None.py", "pipeline.py", "unet/unet.py", "text_encoder/modeling.py", "tokenizer/tokenizer.py"):

@@ -1,17 +1,21 @@
 """Decoders: the same bytes at any count, every step reported, cancelled at once; for one pipeline of each modality."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import parts
 import pytest
 import torch
 from diffusers import HeunDiscreteScheduler, PNDMScheduler
+from transformers import AutoTokenizer
 
 from encoders.media import Audio, Image, Media, Video
 from encoders.modality import Modality
 from pipelines.decoders.audioldm import ClassLabelsDecoder
 from pipelines.decoders.base import Cancelled, DecodeOptions, Decoder, DecoderConfig, DecodeStep
+from pipelines.decoders.captions import plain_captions
 from pipelines.decoders.diffusion import PromptEmbedsDecoder
+from pipelines.presets import preset_folder
 
 IMAGE, AUDIO, VIDEO = Modality.IMAGE, Modality.AUDIO, Modality.VIDEO
 MADE = {IMAGE: Image, AUDIO: Audio, VIDEO: Video}
@@ -187,3 +191,22 @@ def test_a_condition_of_another_shape_is_refused(decoder: Decoder) -> None:
 def test_options_out_of_range_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):
         DecodeOptions(**options)
+
+
+def test_a_control_token_in_a_caption_is_read_as_text(decoder: Any) -> None:
+    names = [token.content for token in decoder.pipeline.tokenizer.added_tokens_decoder.values()]
+    assert names
+    caption = f"a red {''.join(names)} bell"
+    (plain,) = plain_captions(decoder.pipeline, [caption])
+    assert not any(name in plain for name in names) and plain.replace(" ", "") == caption.replace(" ", "")
+    torch.testing.assert_close(decoder.condition([caption]), decoder.condition([plain]), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("part", ["image", "audio", "video"])
+def test_no_caption_holds_a_control_token_of_the_presets_tokenizers(part: str) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(preset_folder("tiny") / part / "tokenizer", local_files_only=True)
+    pipeline = SimpleNamespace(components={"tokenizer": tokenizer})
+    control = set(tokenizer.added_tokens_decoder) - {tokenizer.unk_token_id}
+    names = [token.content for token in tokenizer.added_tokens_decoder.values()]
+    (plain,) = plain_captions(pipeline, [f"a red bell {' and '.join(names)} and a blue boat"])
+    assert control.isdisjoint(tokenizer(plain, add_special_tokens=False)["input_ids"])

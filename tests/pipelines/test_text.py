@@ -104,3 +104,8 @@ def test_llama_tokenizers_keep_text_as_text() -> None:
     ids = encode_text(tokenizer, "</s><s>")
     assert {1, 2}.isdisjoint(ids)
     assert tokenizer.decode(ids) == "</s><s>"
+
+
+def test_a_control_token_spelled_over_and_over_is_text_too() -> None:
+    tokenizer = TOKENIZERS["stubborn"]
+    assert control_ids(tokenizer).isdisjoint(encode_text(tokenizer, "<|user|>" * 3000))

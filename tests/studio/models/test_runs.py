@@ -1,10 +1,12 @@
 """Trainings as processes: they outlive whoever started them, are watched by their files, stopped and resumed."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,20 +29,36 @@ if done == 10:
     time.sleep(60)
 """
 
+# Stands in for a training that takes its time to end: it does so once it is told that it may.
+LINGERING = """
+import os, pathlib, signal, sys, time
+folder = pathlib.Path(sys.argv[sys.argv.index("--output") + 1])
+signal.signal(signal.SIGINT, lambda *_: (folder / "asked").touch())
+(folder / "pids").write_text(f"{os.getppid()} {os.getpid()}")
+while not (folder / "go").exists():
+    time.sleep(0.05)
+"""
+
 
 @pytest.fixture
-def runs(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
+def runs(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runs]:
     """Runs whose minding process is started with the program above in the place of the studio's command."""
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     script = "import sys, pathlib; from studio.models.runs import mind; "
     script += "mind(pathlib.Path(sys.argv[2]), [sys.executable, sys.argv[1]])"
 
+    started = []
+
     def launch(folder: Path) -> None:
-        subprocess.Popen([sys.executable, "-c", script, str(program), str(folder)], start_new_session=True)
+        command = [sys.executable, "-c", script, str(program), str(folder)]
+        started.append(subprocess.Popen(command, start_new_session=True))
 
     monkeypatch.setattr("studio.models.runs._launch", launch)
-    return Runs(home)
+    yield Runs(home)
+    for process in started:
+        process.kill()
+        process.wait()
 
 
 def wait_until(what: Callable[[], bool], seconds: float = 300) -> None:
@@ -110,6 +128,34 @@ def test_a_run_whose_minder_is_gone_is_told_as_failed(runs: Runs, monkeypatch: p
     assert runs.state(run) == RunState.RUNNING
     monkeypatch.setattr("studio.models.runs.START_SECONDS", 0.0)
     assert runs.state(run) == RunState.FAILED
+
+
+def test_a_training_whose_minder_is_killed_ends_and_holds_its_folder_until_then(
+    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "program.py").write_text(LINGERING)
+    run = runs.start("instruct", {"steps": "20"})
+    monkeypatch.setattr("studio.models.runs.START_SECONDS", 0.0)
+    pids = run.folder / "pids"
+    wait_until(lambda: pids.is_file() and len(pids.read_text().split()) == 2)
+    minder, _ = map(int, pids.read_text().split())
+    os.kill(minder, signal.SIGKILL)
+    wait_until((run.folder / "asked").exists)
+    assert runs.state(run) == RunState.RUNNING
+    with pytest.raises(StudioError):
+        runs.resume(run.id)
+    (run.folder / "go").touch()
+    wait_until(lambda: runs.state(run) == RunState.FAILED)
+
+
+def test_a_training_whose_facts_are_unreadable_is_left_out(runs: Runs, home: Path) -> None:
+    kept = runs.start("instruct", {"steps": "20"})
+    for name, facts in (("20200101-000000-aaaaaa", ""), ("20200101-000000-bbbbbb", "[1]")):
+        (home / "runs" / name).mkdir()
+        (home / "runs" / name / "run.json").write_text(facts)
+    assert [run.id for run in runs.all()] == [kept.id]
+    runs.stop(kept.id)
+    wait_until(lambda: runs.state(kept) == RunState.STOPPED)
 
 
 def test_a_command_that_fails_is_told_with_what_it_printed(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:

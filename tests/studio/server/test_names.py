@@ -16,6 +16,9 @@ from studio.server.names import names_alone
         ('File "/opt/studio/training/loop.py", line 3, in fit', 'File "loop.py", line 3, in fit'),
         ("[Errno 2] No such file: '/home/anna/x.png'", "[Errno 2] No such file: 'x.png'"),
         ("in /srv/models/core/ alone", "in core alone"),
+        ("no model in /srv/Anna Schmidt/models/core", "no model in core"),
+        ("cannot read file:///srv/secret/models/core", "cannot read core"),
+        ("between /srv/a and /srv/b", "between a and b"),
         ("~/pictures/x.png: bad; data=/etc/passwd; at:/a/b", "x.png: bad; data=passwd; at:b"),
     ],
 )

@@ -69,3 +69,11 @@ def test_a_row_is_named_by_its_first_cell_and_every_other_says_what_it_is() -> N
     )
     with pytest.raises(ValueError, match="shorter"):
         table(("Part", "What"), [("a",)])
+
+
+def test_an_unknown_preset_in_the_address_shows_the_usual_one() -> None:
+    page = open_page("models")
+    page.query_params["preset"] = "../../etc"
+    page.run()
+    assert not page.exception
+    assert not page.button(key="talk").disabled

@@ -12,6 +12,7 @@ from encoders.json_file import read_json as read_json
 # A field of these names asks a loader to import code, from the folder or from the hub.
 CODE_FIELDS = frozenset({"auto_map", "custom_pipelines", "trust_remote_code", "kernel_config"})
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+ADAPTER = "adapter_config.json"
 INDEX = f".safetensors{INDEX_SUFFIX}"
 
 
@@ -24,6 +25,20 @@ def check_no_code(values: Mapping[str, Any], path: Path) -> None:
                 f"{path} asks for code of its own to be run ({name!r}), which is never done; "
                 "take a model of a family that the library itself knows, or remove that field."
             )
+
+
+def check_plain(folder: Path) -> None:
+    """Raise ValueError if a folder's configs make a loader of transformers read code, or other weights than those checked."""
+    for path in sorted(folder.glob("*config.json")):
+        values = read_json(path)
+        check_no_code(values, path)
+        if "transformers_weights" in values:
+            raise ValueError(f"{path} names other weights ('transformers_weights'); remove that field.")
+    if (folder / ADAPTER).is_file():
+        raise ValueError(
+            f"{folder} holds an adapter ({ADAPTER}), which would be loaded unseen; "
+            "give the folder of the model alone, merged or without its adapter."
+        )
 
 
 def check_weights(folder: Path) -> None:
