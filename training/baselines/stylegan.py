@@ -66,12 +66,12 @@ class StyleGANOptions(AdversarialOptions):
     r1: float = 0.5  # pictures of 32x32 want less than faces of 1024x1024
     r1_every: int = 16
     path_length: float = 2.0
-    path_every: int = 8
+    path_every: int = 16
     mixing: float = 0.3
     noise: bool = False  # at each pixel; few steps teach it to stand in for outlines
     instance_noise: float = 0.15  # added to all that the discriminator sees, on the scale [-1, 1]
-    augment: float = 0.6
-    auxiliary: float = 1.0
+    augment: float = 0.0
+    auxiliary: float = 3.0
     classifier_steps: int = 1500  # of all steps the first, in which the discriminator learns the classes alone
     decoder_steps: int = 1500  # of all steps the first, in which the generator learns as the decoder of a VAE
     blur: float = 1.5  # pixels, of all that the discriminator sees at first
@@ -288,7 +288,8 @@ def main(argv: list[str] | None = None) -> None:
     add("--noise", action="store_true", help="learn noise at each pixel: wants a long training, and rough pictures")
     add("--instance-noise", type=float, default=defaults.instance_noise, metavar="DEVIATION",
         help="added to all that the discriminator sees, on the scale [-1, 1]; 0 leaves it out")  # fmt: skip
-    add("--augment", type=float, default=defaults.augment, help="target of the adaptive augmentation; 0 turns it off")
+    add("--augment", type=float, default=defaults.augment,
+        help="target of the adaptive augmentation, as 0.6 where pictures are few; 0 turns it off")  # fmt: skip
     add(
         "--auxiliary",
         type=float,
