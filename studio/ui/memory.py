@@ -1,17 +1,20 @@
 """What of the models is in memory now, on the models page: told, loaded, let go; with every worker, since any may answer."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 import streamlit as st
 
+from pipelines.presets import PRESETS
 from studio.errors import StudioError
 from studio.home import root_home
+from studio.jobs.importing import imported_models
 from studio.jobs.queue import Job, JobState
 from studio.jobs.worker import ensure_worker, worker_names
 from studio.models.loaded import LoadedModel, loaded_models
 from studio.models.presets import page_preset
 from studio.ui.frame import PageStudio, look_for_worker, page_studio, show_text
+from studio.ui.person import is_shared
 from studio.ui.words import N_, _
 from studio.ui.work import POLL_SECONDS, show_failure, show_pause, show_progress, stop_button
 
@@ -46,7 +49,8 @@ def show_memory(studio: PageStudio, preset: str, *, is_whole: bool) -> None:
                 help=_("Frees its memory; the next request waits until it is loaded again."),
             )  # fmt: skip
         with st.container(gap=None, width="content"):
-            for told in map(_told, held) if held else [_("No model is in memory.")]:
+            known = {*PRESETS, *map(str, imported_models(studio.store.home).values())}
+            for told in [_told(one, known) for one in held] or [_("No model is in memory.")]:
                 show_text(told, kind="note")
 
 
@@ -80,8 +84,9 @@ def _jobs_in_address(studio: PageStudio) -> dict[str, Job]:
     return found
 
 
-def _told(held: LoadedModel) -> str:
-    name = Path(held.preset).name
+def _told(held: LoadedModel, known: Set[str]) -> str:
+    """Say what a worker holds, by its name if that is known to whoever looks: it may be what another person imported."""
+    name = Path(held.preset).name if held.preset in known or not is_shared() else _("another person's model")
     told = _("In memory: {name}").format(name=name)
     if held.num_bytes is not None:
         memory = size_of(held.num_bytes)

@@ -9,6 +9,7 @@ from studio_pages import html_of, open_page
 
 from studio.conversation.history import History
 from studio.home import home_of
+from studio.models.loaded import note_loaded
 from studio.server.access import Access
 from studio.server.gate import MEDIA_TOKEN
 from studio.server.sessions import Sessions
@@ -56,6 +57,19 @@ def test_who_is_invited_has_a_studio_of_their_own(home: Path) -> None:
     assert page.button(key="sign-out")
     assert len(History(Store(home_of("anna@example.org", home))).recent()) == 1
     assert History(Store(home)).recent() == []
+
+
+@pytest.mark.parametrize(
+    ("preset", "seen"), [("/people/ben/imported/secret", "another person's model"), ("tiny", "tiny")]
+)
+def test_of_a_model_that_somebody_else_imported_no_name_is_seen(preset: str, seen: str, home: Path) -> None:
+    note_loaded(home)(preset)
+    page = open_page("models")
+    page.user = SAID
+    page.run()
+    assert not page.exception
+    assert f"In memory: {seen}" in html_of(page).replace("&#x27;", "'")
+    assert "secret" not in html_of(page)
 
 
 def test_pictures_that_are_compared_are_asked_for_in_their_name() -> None:
