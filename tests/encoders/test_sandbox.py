@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image as PILImage
 
 from encoders.limits import Limits
 from encoders.sandbox import Sandbox, SandboxError
@@ -86,9 +87,14 @@ def test_a_hang_of_one_caller_does_not_delay_another(sandbox: Sandbox, empty_fd:
         assert not hanging.done()
 
 
-def test_memory_is_limited(sandbox: Sandbox, empty_fd: int) -> None:
-    with pytest.raises(SandboxError):
-        sandbox.call("encoders.decoding:decode", empty_fd, decode_arguments("PNG"), **LIMITS | {"memory_bytes": 2**20})
+def test_memory_is_limited(sandbox: Sandbox, tmp_path: Path) -> None:
+    PILImage.effect_noise((3000, 3000), 50).convert("RGB").save(tmp_path / "a.png")
+    arguments = ("encoders.decoding:decode", decode_arguments("PNG"))
+    with (tmp_path / "a.png").open("rb") as file:
+        sandbox.call(arguments[0], file.fileno(), arguments[1], **LIMITS)
+        file.seek(0)
+        with pytest.raises(SandboxError, match=r"memory|MemoryError|crash"):
+            sandbox.call(arguments[0], file.fileno(), arguments[1], **LIMITS | {"memory_bytes": 2**24})
 
 
 def test_an_error_leaves_only_its_name(sandbox: Sandbox, empty_fd: int) -> None:

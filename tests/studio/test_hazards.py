@@ -36,9 +36,40 @@ from studio.ui.frame import FILE_TYPES
 pytestmark = pytest.mark.usefixtures("started_workers")
 
 HELD = {
+    "pickle in a weights file runs code": (
+        "encoders/test_weights.py::test_a_malicious_pickle_is_refused_unopened_and_says_what_to_do",
+        "pipelines/test_core_safety.py::test_a_pickled_core_is_refused_with_a_sentence_that_says_what_to_do",
+        "pipelines/test_core_safety.py::test_making_safetensors_of_a_pickle_runs_nothing_that_it_holds",
+        "pipelines/test_decoder_loading.py::test_pickled_weights_are_never_opened",
+        "pipelines/test_decoder_loading.py::test_a_part_may_not_bring_other_weights_than_those_that_were_checked",
+    ),
+    "config turns on remote code": (
+        "encoders/test_clap.py::test_a_folder_must_hold_exactly_a_clap",
+        "pipelines/test_core_safety.py::test_a_core_that_asks_for_code_of_its_own_is_refused",
+        "pipelines/test_decoder_loading.py::test_a_parts_config_that_names_code_is_refused",
+        "pipelines/test_decoder_loading.py::test_code_beside_the_weights_is_never_run",
+    ),
+    "state-dict keys that pollute": (
+        "encoders/test_weights.py::test_missing_extra_and_wrong_shaped_names_are_all_reported",
+        "pipelines/test_core_safety.py::test_the_tensors_of_a_core_must_be_exactly_its_own",
+        "pipelines/test_core_safety.py::test_the_tensors_of_an_adapter_must_be_exactly_its_own",
+        "pipelines/test_decoder_loading.py::test_an_adapter_inside_a_part_is_not_loaded_unseen",
+    ),
+    "broken signal runs crash the reply": ("pipelines/test_signals.py::test_every_complete_run_is_found",),
+    "half-written checkpoints": (
+        "encoders/test_atomic.py::test_a_failed_write_keeps_the_old_file_and_leaves_nothing_behind",
+        "encoders/test_weights.py::test_a_death_while_weights_are_written_again_leaves_the_old_ones",
+        "training/test_checkpointing.py::test_a_writer_that_dies_leaves_the_checkpoint_before",
+    ),
+    "batch size changes the picture": (
+        "pipelines/test_decoders.py::test_a_seed_gives_the_same_bytes_at_any_count",
+        "pipelines/test_decoder_families.py::test_a_seed_gives_the_same_bytes_at_any_count",
+    ),
     "control tokens typed as text": (
         "pipelines/test_conversation_inputs.py::test_control_tokens_in_any_text_input_fire_nothing",
         "pipelines/test_text.py::test_text_that_spells_control_tokens_is_kept_to_the_letter",
+        "pipelines/test_decoders.py::test_a_control_token_in_a_caption_is_read_as_text",
+        "encoders/test_text_tokens.py::test_a_typed_control_token_of_a_tokenizer_json_stays_text",
         "studio/ui/test_chat_page.py::test_what_anybody_says_is_shown_as_it_is",
     ),
     "path traversal in gallery, download, delete, export": (
@@ -68,6 +99,7 @@ HELD = {
     "native decoder crash or hang": (
         "encoders/test_sandbox.py::test_the_caller_outlives_a_segfault_and_the_next_call_works",
         "encoders/test_sandbox.py::test_a_hang_ends_at_its_wall_limit",
+        "encoders/test_sandbox.py::test_memory_is_limited",
     ),
     "rare formats": (
         "encoders/test_files.py::test_a_rare_picture_format_is_refused_unread_though_pillow_knows_it",
@@ -103,6 +135,7 @@ HELD = {
     ),
     "a refreshed page loses the running training": (
         "studio/models/test_runs.py::test_a_training_is_watched_stopped_and_resumed_by_anybody",
+        "studio/models/test_runs.py::test_a_training_whose_minder_is_killed_ends_and_holds_its_folder_until_then",
         "studio/ui/test_train_page.py::test_a_running_training_shows_its_losses_and_examples_and_is_stopped",
         "studio/ui/test_chat_page.py::test_a_refreshed_page_comes_back_to_a_reply_under_way",
     ),
