@@ -1,6 +1,7 @@
 """The web server around the pages: Streamlit's own application, with our routes, and a worker that lives as long as it does."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import cache
@@ -26,6 +27,8 @@ from studio.server.media_route import media_routes
 from studio.store import Store
 
 LOOK_SECONDS = 2.0
+# The pages are imported before Streamlit runs, so that a first visit is quick; that need not be told in the terminal.
+logging.getLogger("streamlit.runtime.caching.cache_data_api").addFilter(lambda record: "No runtime" not in record.msg)
 
 
 @asynccontextmanager

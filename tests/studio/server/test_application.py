@@ -140,3 +140,8 @@ def fetch(url: str, **headers: str) -> Any:
         return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=30)
     except urllib.error.HTTPError as error:
         return error
+
+
+def test_the_application_is_imported_without_a_word() -> None:
+    said = subprocess.run([sys.executable, "-c", "import app"], capture_output=True, text=True, check=True)
+    assert said.stdout + said.stderr == ""
