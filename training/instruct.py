@@ -25,7 +25,7 @@ from training.previews import preview_replies, preview_signals
 from training.slips import with_slips
 from training.stage import Stage, check_output, follow, run_stage
 
-DEFAULTS = StageOptions(output=Path("."), steps=1600, batch_size=32, learning_rate=1e-3, num_samples=30000)
+DEFAULTS = StageOptions(output=Path("."), steps=1100, batch_size=32, learning_rate=1e-3, num_samples=30000)
 
 
 @dataclass(frozen=True)

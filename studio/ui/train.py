@@ -29,7 +29,7 @@ from studio.ui.training import STAGE_NAMES, STATE_NAMES, show_run
 from studio.ui.words import N_, _
 from studio.ui.work import follow_job, job_in_address, show_failure, start
 
-STEPS = {"align-inputs": 2500, "align-outputs": 2500, "instruct": 1600, "vae": 4000, "biggan": 4000, "stylegan": 4000}
+STEPS = {"align-inputs": 2500, "align-outputs": 2500, "instruct": 1100, "vae": 4000, "biggan": 4000, "stylegan": 4000}
 # How much of the drawn world a stage looks at; a short training looks at no more than it can use, since the frozen parts
 # must read it all before the first step.
 SAMPLES = {"align-inputs": 8_000, "align-outputs": 12_000, "instruct": 30_000}
