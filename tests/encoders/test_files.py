@@ -8,6 +8,7 @@ import time
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import soundfile
 import torch
 from PIL import Image as PILImage
 
+from encoders.decoding import decode
 from encoders.files import (
     Limits,
     MediaError,
@@ -28,8 +30,9 @@ from encoders.files import (
     read_video,
     write_media,
 )
+from encoders.limits import Refusal
 from encoders.media import Audio, Image, Media, Video
-from encoders.sniffing import IMAGES
+from encoders.sniffing import IMAGES, Format
 
 RATE = 16000
 
@@ -171,24 +174,52 @@ def big_png(path: Path) -> None:
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
 
 
+def cut_short(path: Path, mark: bytes, num_bytes: int = 4) -> None:
+    """Keep of a file all up to a mark, and so many bytes more: its header, and nothing that can be decoded."""
+    content = path.read_bytes()
+    path.write_bytes(content[: content.index(mark) + len(mark) + num_bytes])
+
+
 def test_ceilings_are_read_from_the_header_before_decoding(tmp_path: Path) -> None:
     big_png(tmp_path / "a.png")
-    write_media(tmp_path / "a.wav", tone(3.0))
-    write_media(tmp_path / "b.wav", tone(0.1, channels=3))
-    write_media(tmp_path / "a.mp4", Video(moving_square(), 4.0))
+    cut_short(write_media(tmp_path / "a.wav", tone(3.0, channels=3)), b"data")
+    soundfile.write(tmp_path / "a.flac", tone(3.0).waveform[0].numpy(), RATE)
+    cut_short(tmp_path / "a.flac", b"fLaC", 200)
+    cut_short(write_media(tmp_path / "a.mp4", Video(moving_square(), 4.0, tone(2.0))), b"mdat")
+    for name in ("a.wav", "a.flac", "a.mp4"):
+        with pytest.raises(MediaError, match=r"is damaged or incomplete|holds no sound|holds no frame"):
+            read_media(tmp_path / name)
     cases = [
         ("a.png", Limits(), "has 100000 x 100000 pixels; at most 64,000,000"),
-        ("a.wav", Limits(max_audio_seconds=2), "lasts 3 s; at most 2 s"),
-        ("b.wav", Limits(max_channels=2), "has 3 channels of sound; at most 2"),
+        ("a.wav", Limits(max_channels=2), "has 3 channels of sound; at most 2"),
         ("a.wav", Limits(max_rate=8000), "has 16000 samples per second; 4000 to 8000 are read"),
+        ("a.wav", Limits(max_bytes=20), "has 0 MiB; at most 0 MiB"),
+        ("a.flac", Limits(max_audio_seconds=2), "lasts 3 s; at most 2 s"),
         ("a.mp4", Limits(max_video_seconds=1), "lasts 2 s; at most 1 s"),
-        ("a.mp4", Limits(max_video_frames=3), "has more than 3 frames"),
         ("a.mp4", Limits(max_video_pixels=4000), "has frames of 64 x 64; at most 4,000"),
-        ("a.wav", Limits(max_bytes=2**10), "has 0 MiB; at most 0 MiB"),
+        ("a.mp4", Limits(max_channels=0), "has 1 channels of sound; at most 0"),
+        ("a.mp4", Limits(max_rate=8000), "has 48000 samples per second; 4000 to 8000 are read"),
     ]
     for name, limits, words in cases:
         with pytest.raises(MediaError, match=f"'{name}' {words}"):
             read_media(tmp_path / name, limits)
+
+
+def test_of_a_wav_that_lasts_too_long_no_sample_is_read(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "a.wav", tone(3.0))
+    limits = Limits(max_audio_seconds=2)
+    with pytest.raises(MediaError, match=r"'a\.wav' lasts 3 s; at most 2 s"):
+        read_media(path, limits)
+    with path.open("rb") as file:
+        with pytest.raises(Refusal):
+            decode(file, format=Format.WAV, limits=asdict(limits))
+        assert file.tell() == path.read_bytes().index(b"data") + 8
+
+
+def test_a_video_of_too_many_frames_is_refused(tmp_path: Path) -> None:
+    path = write_media(tmp_path / "a.mp4", Video(moving_square(), 4.0))
+    with pytest.raises(MediaError, match=r"'a\.mp4' has more than 3 frames"):
+        read_media(path, Limits(max_video_frames=3))
 
 
 def test_too_little_memory_or_time_is_said(tmp_path: Path) -> None:
@@ -267,14 +298,64 @@ def test_a_rare_picture_format_is_refused_unread_though_pillow_knows_it(tmp_path
         read_media(path)
 
 
+def openers(tree: ast.AST) -> set[str]:
+    """Return every spelling of PIL.Image.open that a file's imports allow."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for name in node.names:
+                if name.name.partition(".")[0] == "PIL":
+                    whole = name.name if name.asname else "PIL"
+                    found.add((name.asname or "PIL") + "PIL.Image.open".removeprefix(whole))
+        elif isinstance(node, ast.ImportFrom) and node.module in ("PIL", "PIL.Image"):
+            for name in node.names:
+                whole = f"{node.module}.{name.name}"
+                if "PIL.Image.open".startswith(whole):
+                    found.add((name.asname or name.name) + "PIL.Image.open".removeprefix(whole))
+    return found
+
+
+def formats_named(source: str) -> list[list[str]]:
+    """Return the formats that each mention of PIL.Image.open names; none, where it is not called on the spot."""
+    tree = ast.parse(source)
+    spellings = openers(tree)
+    called = {id(call.func): call for call in ast.walk(tree) if isinstance(call, ast.Call)}
+    return [
+        [ast.unparse(word.value) for word in called[id(node)].keywords if word.arg == "formats"]
+        if id(node) in called
+        else []
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node) in spellings
+    ]
+
+
+@pytest.mark.parametrize(
+    ("imported", "spelled"),
+    [
+        ("from PIL import Image", "Image.open"),
+        ("from PIL import Image as Picture", "Picture.open"),
+        ("from PIL.Image import open", "open"),
+        ("from PIL.Image import Resampling, open as open_picture", "open_picture"),
+        ("import PIL.Image", "PIL.Image.open"),
+        ("import PIL, PIL.ImageDraw", "PIL.Image.open"),
+        ("import PIL as pillow", "pillow.Image.open"),
+        ("import PIL.Image as Picture", "Picture.open"),
+    ],
+)
+def test_each_spelling_of_opening_a_picture_is_seen(imported: str, spelled: str) -> None:
+    assert formats_named(f"{imported}\n{spelled}(file, formats=['PNG'])") == [["['PNG']"]]
+    assert formats_named(f"def f():\n    {imported}\n    return {spelled}(file)") == [[]]
+    assert formats_named(f"{imported}\npictures = map({spelled}, files)") == [[]]
+    assert formats_named(f"{imported}\nImageFont.open(file), path.open(), other.Image.open(file)") == []
+
+
 def test_no_code_of_ours_opens_a_picture_without_naming_its_format() -> None:
     root = Path(__file__).parents[2]
     named = [
-        (path.name, [ast.unparse(word.value) for word in call.keywords if word.arg == "formats"])
+        (path.name, formats)
         for folder in ("encoders", "pipelines", "studio")
         for path in (root / folder).rglob("*.py")
-        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(call, ast.Call) and ast.unparse(call.func) in ("Image.open", "PILImage.open", "PillowImage.open")
+        for formats in formats_named(path.read_text(encoding="utf-8"))
     ]
     assert "decoding.py" in dict(named)
     for name, formats in named:

@@ -1,6 +1,7 @@
 """The caller outlives whatever its decoders do."""
 
 import os
+import resource
 import signal
 import tempfile
 import time
@@ -56,6 +57,13 @@ def crash_a_child(sandbox: Sandbox) -> None:
                 return
 
 
+def address_space(sandbox: Sandbox) -> int:
+    """Return how many bytes of addresses the sandbox's server has, and each of its children begins with."""
+    assert sandbox._process
+    num_pages = Path(f"/proc/{sandbox._process.pid}/statm").read_text().split()[0]
+    return int(num_pages) * resource.getpagesize()
+
+
 def test_the_caller_outlives_a_segfault_and_the_next_call_works(
     sandbox: Sandbox, empty_fd: int, endless_fd: int
 ) -> None:
@@ -88,13 +96,29 @@ def test_a_hang_of_one_caller_does_not_delay_another(sandbox: Sandbox, empty_fd:
 
 
 def test_memory_is_limited(sandbox: Sandbox, tmp_path: Path) -> None:
-    PILImage.effect_noise((3000, 3000), 50).convert("RGB").save(tmp_path / "a.png")
-    arguments = ("encoders.decoding:decode", decode_arguments("PNG"))
-    with (tmp_path / "a.png").open("rb") as file:
-        sandbox.call(arguments[0], file.fileno(), arguments[1], **LIMITS)
-        file.seek(0)
-        with pytest.raises(SandboxError, match=r"memory|MemoryError|crash"):
-            sandbox.call(arguments[0], file.fileno(), arguments[1], **LIMITS | {"memory_bytes": 2**24})
+    def decode(side: int, memory_bytes: int) -> tuple[int, ...]:
+        PILImage.new("RGB", (side, side)).save(tmp_path / "a.png")
+        with (tmp_path / "a.png").open("rb") as file:
+            limits = LIMITS | {"memory_bytes": memory_bytes}
+            reply = sandbox.call("encoders.decoding:decode", file.fileno(), decode_arguments("PNG"), **limits)
+        return reply.arrays[0].shape
+
+    assert decode(5000, 2**31) == (2048, 2048, 3)
+    little = address_space(sandbox) + 2**25
+    assert decode(100, little) == (100, 100, 3)
+    with pytest.raises(SandboxError, match=r"\Amemory\Z"):
+        decode(5000, little)
+
+
+def test_processor_time_is_limited(sandbox: Sandbox) -> None:
+    def read_for_ever(**limits: float) -> None:
+        with open("/dev/urandom", "rb") as file:
+            sandbox.call("collections:deque", file.fileno(), {"maxlen": 0}, **LIMITS | limits)
+
+    with pytest.raises(SandboxError, match=r"\Acrash\Z"):
+        read_for_ever(cpu_seconds=1)
+    with pytest.raises(SandboxError, match=r"\Atime\Z"):
+        read_for_ever(wall_seconds=1.5)
 
 
 def test_an_error_leaves_only_its_name(sandbox: Sandbox, empty_fd: int) -> None:
