@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -27,6 +28,10 @@ from pipelines.decoders.base import draw_seed
 from pipelines.outputs import conversion
 from pipelines.pretrained.stylegan2 import read_stylegan2
 
+Average = Literal["class", "all"]  # which average style a truncation moves to
+
+NUM_AVERAGED = 1024  # latents behind the average style of a class
+KEPT_AVERAGES = 64
 MAX_TRUNCATION = 2.0  # 1 is the style itself, 0 the average, and a negative one its opposite
 
 
@@ -40,6 +45,7 @@ class StyleGAN2(NetworkBaseline[StyleGAN2Network, StyleGAN2Config]):
             )
         config = network.config
         super().__init__(network, config, ClassLabels(config.num_classes, config.labels, config.class_groups))
+        self._averages: OrderedDict[tuple[float, ...], Tensor] = OrderedDict()
 
     @classmethod
     def from_pretrained(cls, name: Path | str, *, device: torch.device | str = "cpu") -> StyleGAN2:
@@ -69,17 +75,19 @@ class StyleGAN2(NetworkBaseline[StyleGAN2Network, StyleGAN2Config]):
         *,
         latents: Tensor | None = None,
         truncation_cutoff: int | None = None,
+        average: Average = "class",
         noise_mode: NoiseMode = "const",
         output_type: str = "media",
     ) -> BaselineOutput:
         """Make `count` images of a class (None: any); `latents` are (count, z_dim).
 
-        A truncation below 1 moves styles towards their average, only the first `truncation_cutoff` of them if given.
+        A truncation below 1 moves styles towards their average, only the first `truncation_cutoff` of them if given: the
+        average of the classes asked for (Dobler et al. 2022), or with "all", as NVIDIA's programs do, of all pictures.
         `noise_mode` is "const" (the stored maps), "random" or "none". Raises ValueError for an unknown class, or
-        a truncation, cutoff or mode that there is not.
+        a truncation, cutoff, average or mode that there is not.
         """
         convert = conversion(output_type)
-        rows = self._draw(count, label, truncation, generator, latents, truncation_cutoff)
+        rows = self._draw(count, label, truncation, generator, latents, truncation_cutoff, average)
         images = [convert(self.synthesise(ws, noise_mode=noise_mode, generator=source)) for ws, source in rows]
         return BaselineOutput(tuple(images))
 
@@ -92,10 +100,11 @@ class StyleGAN2(NetworkBaseline[StyleGAN2Network, StyleGAN2Config]):
         *,
         latents: Tensor | None = None,
         truncation_cutoff: int | None = None,
+        average: Average = "class",
     ) -> Tensor:
         """Return the styles (count, num_ws, w_dim) that `sample` would make images of, to mix or to walk between."""
         return torch.stack(
-            [ws for ws, _ in self._draw(count, label, truncation, generator, latents, truncation_cutoff)]
+            [ws for ws, _ in self._draw(count, label, truncation, generator, latents, truncation_cutoff, average)]
         )
 
     def mix(self, first: Tensor, second: Tensor, crossover: int) -> Tensor:
@@ -154,15 +163,31 @@ class StyleGAN2(NetworkBaseline[StyleGAN2Network, StyleGAN2Config]):
         generator: Generators | None,
         latents: Tensor | None,
         cutoff: int | None,
+        average: Average,
     ) -> Iterator[tuple[Tensor, torch.Generator]]:
         """Yield the styles (num_ws, w_dim) of one sample after another, and the generator that drew them."""
         if not -MAX_TRUNCATION <= truncation <= MAX_TRUNCATION:
             raise ValueError(f"truncation is from {-MAX_TRUNCATION:g} to {MAX_TRUNCATION:g}, not {truncation}.")
         if cutoff is not None and not 0 <= cutoff <= self.config.num_ws:
             raise ValueError(f"truncation_cutoff is from 0 to {self.config.num_ws} styles, not {cutoff}.")
+        if average not in get_args(Average):
+            raise ValueError(f"average is 'class' or 'all', not {average!r}.")
         for z, source in draws(count, generator, latents, self.z_dim, self.draw_latents):
             vector = self.labels.vector(label, source)
             with torch.no_grad():
                 ws = self.network.mapping(z.to(self.device), vector.to(self.device))
-                ws = self.network.mapping.truncated(ws, truncation, cutoff)
+                if truncation != 1:
+                    centre = self._average_of(vector) if average == "class" and self.num_classes else None
+                    ws = self.network.mapping.truncated(ws, truncation, cutoff, centre)
             yield ws[0], source
+
+    def _average_of(self, classes: Tensor) -> Tensor:
+        """Return the average style (w_dim) of classes (1, num_classes), the same at every call."""
+        key = tuple(classes[0].tolist())
+        if key not in self._averages:
+            z = torch.randn(NUM_AVERAGED, self.z_dim, generator=torch.Generator().manual_seed(0)).to(self.device)
+            self._averages[key] = self.network.mapping.class_average(z, classes.to(self.device))
+        self._averages.move_to_end(key)
+        while len(self._averages) > KEPT_AVERAGES:
+            self._averages.popitem(last=False)
+        return self._averages[key].to(self.device)

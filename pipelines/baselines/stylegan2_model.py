@@ -69,12 +69,22 @@ class StyleMapping(nn.Module):
             x = activated(self.get_submodule(f"fc{number}")(x))
         return x
 
-    def truncated(self, ws: Tensor, truncation: float, cutoff: int | None = None) -> Tensor:
-        """Move the first `cutoff` styles (all if None) of (B, num_ws, w_dim) to their average, at truncation 0 all the way."""
-        moved: Tensor = self.w_avg.lerp(ws, truncation)
+    def truncated(
+        self, ws: Tensor, truncation: float, cutoff: int | None = None, centre: Tensor | None = None
+    ) -> Tensor:
+        """Move the first `cutoff` styles (all if None) of (B, num_ws, w_dim) to `centre` (w_dim), at truncation 0 all the way.
+
+        Unless given, the centre is the average style of all that was trained on.
+        """
+        moved: Tensor = (self.w_avg if centre is None else centre).lerp(ws, truncation)
         if cutoff is None:
             return moved
         return mixed(moved, ws, cutoff)
+
+    @torch.no_grad()
+    def class_average(self, z: Tensor, classes: Tensor) -> Tensor:
+        """Latents (N, z_dim) and one vector (1, num_classes) -> the average style (w_dim) of these classes."""
+        return self.style(z, classes.expand(len(z), -1)).mean(dim=0)
 
     @torch.no_grad()
     def track_average(self, styles: Tensor, decay: float) -> None:

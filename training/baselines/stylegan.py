@@ -3,7 +3,7 @@
 As in Karras et al. (2020): logistic loss, R1 and path-length regularisation in lazy steps of their own, style mixing, an
 average of the weights and of the styles; adaptive discriminator augmentation (Karras et al. 2020b). For short trainings
 both sides know something before the game: the discriminator's auxiliary classifier the classes (Odena et al. 2017), the
-generator what pictures look like, as the decoder of a VAE that is thrown away afterwards (after Larsen et al. 2016); and
+generator what pictures look like, as the decoder of a VAE, which it remains besides (after Larsen et al. 2016); and
 what the discriminator sees is blurred at first (Karras et al. 2021), so that the game begins where the decoder ended, and
 noisy all the time (Sønderby et al. 2017), so that no faint pattern deceives it.
 """
@@ -74,6 +74,7 @@ class StyleGANOptions(AdversarialOptions):
     auxiliary: float = 3.0
     classifier_steps: int = 1500  # of all steps the first, in which the discriminator learns the classes alone
     decoder_steps: int = 1500  # of all steps the first, in which the generator learns as the decoder of a VAE
+    reconstruction: float = 10.0  # weight of the VAE's bound in the game, per value of a picture; 0 leaves it out
     blur: float = 1.5  # pixels, of all that the discriminator sees at first
     blur_steps: int = 1500  # of the game, over which it fades
 
@@ -82,6 +83,8 @@ class StyleGANOptions(AdversarialOptions):
         check_classifier_steps(self.classifier_steps, self.steps)
         if not 0 <= self.decoder_steps < self.steps:
             raise ValueError(f"--decoder-steps is from 0 to below --steps, {self.steps}, not {self.decoder_steps}.")
+        if self.reconstruction < 0:
+            raise ValueError(f"--reconstruction is at least 0, not {self.reconstruction}.")
         if self.batch_size % GROUP:
             raise ValueError(f"--batch-size is a multiple of {GROUP}, not {self.batch_size}.")
         if self.blur < 0 or self.blur_steps < 0 or self.blur > self.size / 8:
@@ -169,7 +172,9 @@ class Drawer(nn.Module):
 
 def stylegan_game(config: StyleGAN2Config, options: StyleGANOptions) -> Game:
     """Make the two networks, with random weights, and their phases."""
-    drawer = Drawer(config, has_encoder=options.decoder_steps > 0, has_noise=options.noise)
+    drawer = Drawer(
+        config, has_encoder=options.decoder_steps > 0 or options.reconstruction > 0, has_noise=options.noise
+    )
     discriminator = StyleGAN2Discriminator(config)
     generator = drawer.network
     for network in (generator, discriminator):
@@ -215,7 +220,12 @@ def stylegan_game(config: StyleGAN2Config, options: StyleGANOptions) -> Game:
         fake = drawer.draw(styles(batch["classes"]))
         scores, logits = discriminator(seen(fake), batch["classes"])
         told = auxiliary(logits, batch["classes"], groups)
-        return {"loss": logistic_generator(scores) + options.auxiliary * told, "auxiliary": told}
+        losses = {"loss": logistic_generator(scores) + options.auxiliary * told, "auxiliary": told}
+        if not options.reconstruction:
+            return losses
+        back = decode(batch)
+        losses["loss"] = losses["loss"] + options.reconstruction * back["loss"]
+        return losses | {"reconstruction": back["reconstruction"], "kl": back["kl"]}
 
     def straighten(batch: Batch) -> Mapping[str, Tensor]:
         classes = batch["classes"][: max(1, options.batch_size // PATH_SHRINK)]
@@ -300,6 +310,8 @@ def main(argv: list[str] | None = None) -> None:
         help="the first of all steps, in which the discriminator learns the classes alone")  # fmt: skip
     add("--decoder-steps", type=int, default=defaults.decoder_steps, metavar="STEPS",
         help="the first of all steps, in which the generator learns to give pictures back, as a VAE's decoder")  # fmt: skip
+    add("--reconstruction", type=float, default=defaults.reconstruction, metavar="WEIGHT",
+        help="of giving pictures back in the game too; 0 leaves it to the first steps")  # fmt: skip
     add("--blur", type=float, default=defaults.blur, metavar="PIXELS",
         help="of all that the discriminator sees when the game begins; 0 leaves it out")  # fmt: skip
     add("--blur-steps", type=int, default=defaults.blur_steps, metavar="STEPS", help="over which it fades")

@@ -99,6 +99,21 @@ def test_truncation_moves_styles_to_their_average(stylegan: StyleGAN2) -> None:
     assert torch.equal(some[:, 2:], whole[:, 2:])
 
 
+def test_truncation_keeps_the_class_asked_for_unless_the_average_of_all_is_wanted() -> None:
+    stylegan = StyleGAN2(built(CLASSES))
+    mapping = stylegan.network.mapping
+    boat = torch.eye(3)[1:2]
+    centre = mapping.class_average(torch.randn(20_000, 10, generator=seeded(7)), boat)
+    whole, half, none = (stylegan.styles(2, "boat", psi, seeded(3)) for psi in (1.0, 0.5, 0.0))
+    torch.testing.assert_close(none, centre.expand_as(none), atol=0.05, rtol=0)
+    torch.testing.assert_close(half, (whole + none) / 2)
+    assert torch.equal(none[0], none[1]) and torch.equal(none, stylegan.styles(2, "boat", 0.0, seeded(4)))
+    others = [stylegan.styles(1, name, 0.0, seeded(3)) for name in ("bell", "kite", ("bell", "kite"))]
+    assert all(not torch.equal(none[:1], other) for other in others)
+    of_all = stylegan.styles(2, "boat", 0.0, seeded(3), average="all")
+    assert torch.equal(of_all, mapping.w_avg.expand_as(of_all))
+
+
 def test_mixing_takes_coarse_styles_of_one_and_fine_ones_of_the_other(stylegan: StyleGAN2) -> None:
     first, second = stylegan.styles(2, generator=seeded(4))
     assert torch.equal(stylegan.mix(first, second, 0), second)
@@ -135,6 +150,7 @@ def test_classes_are_asked_for_by_name_and_one_channel_becomes_grey() -> None:
         ({"truncation": 2.5}, "truncation is from -2 to 2, not 2.5"),
         ({"truncation": float("nan")}, "truncation is from -2 to 2, not nan"),
         ({"truncation_cutoff": 7}, "truncation_cutoff is from 0 to 6 styles, not 7"),
+        ({"average": "some"}, "average is 'class' or 'all', not 'some'"),
         ({"noise_mode": "some"}, "noise_mode is one of const, random, none, not 'some'"),
         ({"latents": torch.zeros(1, 9)}, r"\(1, 10\), not \(1, 9\)"),
         ({"count": -1}, "count is at least 1"),

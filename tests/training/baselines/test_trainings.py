@@ -33,7 +33,7 @@ def options_of(family: str, output: Path, **others: Any) -> Any:
     given = {"classifier_steps": min(2, given["steps"] - 1)} | given
     if family == "biggan":
         return biggan.BigGANOptions(output, channel_width=4, discriminator_width=8, z_dim=8, ema_decay=0.9, **given)
-    given = {"augment": 0.1, "decoder_steps": 0, "blur": 0.0} | given
+    given = {"augment": 0.1, "decoder_steps": 0, "reconstruction": 0.0, "blur": 0.0} | given
     return stylegan.StyleGANOptions(
         output, z_dim=8, w_dim=8, mapping_layers=2, r1_every=2, path_every=2, ema_decay=0.9, **given
     )
@@ -206,6 +206,18 @@ def test_the_generator_learns_to_give_pictures_back_before_the_game(tmp_path: Pa
     assert not any("encoder" in name for name in load_file(tmp_path / "run" / "model.safetensors"))
 
 
+def test_the_generator_goes_on_giving_pictures_back_in_the_game(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"steps": 40, "classifier_steps": 0, "preview_every": 99, "checkpoint_every": 20}
+    steps = train("stylegan", tmp_path / "run", reconstruction=10.0, **options)
+    lost = [step.losses["generator_reconstruction"] for step in steps]
+    assert sum(lost[-5:]) < 0.8 * sum(lost[:5])
+    train("stylegan", tmp_path / "broken", reconstruction=10.0, stop=20, **options)
+    train("stylegan", tmp_path / "broken", reconstruction=10.0, resume=True, **options)
+    train("stylegan", tmp_path / "without", **options)
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("run", "broken", "without")]
+    assert weights[0] == weights[1] != weights[2]
+
+
 @pytest.mark.parametrize("noise", [False, True])
 def test_noise_is_learned_only_where_it_is_wanted(noise: bool, tmp_path: Path) -> None:
     train("stylegan", tmp_path, noise=noise, classifier_steps=0)
@@ -237,6 +249,7 @@ def test_half_precision_trains_and_resumes_exactly(family: str, tmp_path: Path) 
         ("biggan", {"classifier_steps": -1}, "--classifier-steps is from 0 to below --steps, 6, not -1"),
         ("stylegan", {"classifier_steps": 6}, "not 6: the game needs some too"),
         ("stylegan", {"decoder_steps": 6}, "--decoder-steps is from 0 to below --steps, 6, not 6"),
+        ("stylegan", {"reconstruction": -1.0}, "--reconstruction is at least 0, not -1"),
         ("stylegan", {"blur": 3.0}, "--blur is from 0 to 2 pixels"),
         ("stylegan", {"instance_noise": -0.1}, "--instance-noise is at least 0"),
         ("vae", {"steps": 0}, "--steps is 0; wanted more than 0"),
