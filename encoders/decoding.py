@@ -140,6 +140,7 @@ def _frames(container: Any, stream: Any, seconds: float, limits: Limits) -> tupl
             f"has frames of {width} x {height}; at most {limits.max_video_pixels:,} pixels are read. Make it smaller."
         )
     _check_seconds(seconds, limits.max_video_seconds)
+    _check_frames(stream.frames, limits)  # what the header says; 0 if it says nothing
     kept: list[Array] = []
     every, num_frames, last_time = 1, 0, 0.0
     for frame in _decoded(container, stream):
@@ -148,10 +149,7 @@ def _frames(container: Any, stream: Any, seconds: float, limits: Limits) -> tupl
         if num_frames % every == 0:
             kept.append(_picture(frame, limits.keep_video_side))
         num_frames += 1
-        if num_frames > limits.max_video_frames:
-            raise Refusal(
-                f"has more than {limits.max_video_frames:,} frames, the most that are read. Cut it, or thin it."
-            )
+        _check_frames(num_frames, limits)
         if len(kept) > limits.keep_frames:
             kept, every = kept[::2], every * 2
     if not kept:
@@ -204,6 +202,11 @@ def _check_sound(seconds: float, rate: int, channels: int, most: float, limits: 
 def _check_seconds(seconds: float, most: float) -> None:
     if seconds > most:
         raise Refusal(f"lasts {seconds:.0f} s; at most {most:.0f} s are read. Cut out the part that matters.")
+
+
+def _check_frames(num_frames: int, limits: Limits) -> None:
+    if num_frames > limits.max_video_frames:
+        raise Refusal(f"has more than {limits.max_video_frames:,} frames, the most that are read. Cut it, or thin it.")
 
 
 def _some(waveform: Array) -> Array:

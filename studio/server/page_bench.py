@@ -31,6 +31,8 @@ SAYINGS = (
 )
 LONG_STEPS, LONG_COUNT = 100, 8  # of the job that runs while clicks are measured
 PATIENCE_SECONDS = 600.0
+POLL_SECONDS = 0.02
+TURN_POLL_SECONDS = 0.25  # a long history is read each time, which should not slow what is measured
 REPORTS = 10
 MEGABYTE = 1e6
 BOX = "stChatInputTextArea"
@@ -119,17 +121,20 @@ def memory_bench(bench: Bench, turns: int) -> Iterator[str]:
     """What the server and the worker hold while one conversation goes on and on."""
     page = bench.open()
     held: list[tuple[float, float]] = []
+    every, since = max(turns // REPORTS, 1), time.monotonic()
     for turn in range(1, turns + 1):
         box = page.get_by_test_id(BOX)
         box.fill(SAYINGS[turn % len(SAYINGS)])
         box.press("Enter")
-        _wait(partial(_has_answered, bench.store, turn))
+        _wait(partial(_has_answered, bench.store, turn), every=TURN_POLL_SECONDS)
         page.wait_for_function(
             f"!document.querySelector('[data-testid={BOX}]')?.disabled", timeout=PATIENCE_SECONDS * 1000
         )
         held.append((_megabytes(bench.server), _megabytes(_worker(bench.store.home))))
-        if turn % max(turns // REPORTS, 1) == 0:
-            yield f"after {turn:>4} turns: server {held[-1][0]:,.0f} MB, worker {held[-1][1]:,.0f} MB"
+        if turn % every == 0:
+            each, since = (time.monotonic() - since) / every, time.monotonic()
+            told = f"server {held[-1][0]:,.0f} MB, worker {held[-1][1]:,.0f} MB"
+            yield f"after {turn:>4} turns: {told}, {each:.1f} s a turn"
     page.context.close()
     half = held[len(held) // 2]
     grown = [last - before for last, before in zip(held[-1], half, strict=True)]
@@ -215,9 +220,9 @@ def _chromium() -> Iterator[Any]:
         browser.close()
 
 
-def _wait(condition: Callable[[], bool]) -> None:
+def _wait(condition: Callable[[], bool], *, every: float = POLL_SECONDS) -> None:
     until = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         if time.monotonic() > until:
             raise StudioError(f"Nothing came for {PATIENCE_SECONDS:.0f} s.")
-        time.sleep(0.02)
+        time.sleep(every)

@@ -220,6 +220,13 @@ def test_a_video_of_too_many_frames_is_refused(tmp_path: Path) -> None:
     path = write_media(tmp_path / "a.mp4", Video(moving_square(), 4.0))
     with pytest.raises(MediaError, match=r"'a\.mp4' has more than 3 frames"):
         read_media(path, Limits(max_video_frames=3))
+    whole = bytearray(path.read_bytes())
+    at = whole.index(b"mdat")
+    end = at - 4 + int.from_bytes(whole[at - 4 : at], "big")
+    whole[at + 4 : end] = bytes(end - at - 4)
+    path.write_bytes(whole)  # the header alone says how many there are: no frame of it can be decoded
+    with pytest.raises(MediaError, match=r"'a\.mp4' has more than 3 frames"):
+        read_media(path, Limits(max_video_frames=3))
 
 
 def test_too_little_memory_or_time_is_said(tmp_path: Path) -> None:
