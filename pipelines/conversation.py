@@ -118,6 +118,17 @@ class Conversation:
         twin._encoder_calls = self._encoder_calls
         return twin
 
+    def release(self) -> None:
+        """Let go of the turns that the core has forgotten, and of the media of all replies, so that memory stops growing.
+
+        What is said next is answered as before; turns are counted anew, from the oldest one that the core knows.
+        For whoever keeps turns and media elsewhere.
+        """
+        self.turns = tuple(replace(turn, reply=None) for turn in self.turns[self.num_forgotten :])
+        self.num_forgotten = 0
+        known = {(medium.modality, medium.content_hash) for turn in self.turns for medium in turn.question}
+        self._embeddings = {key: value for key, value in self._embeddings.items() if key in known}
+
     def _send(self, question: tuple[Media, ...], options: GenerationOptions, report: EventCallback) -> Reply:
         self._check(options)
         before = self._state.fork(), self.num_forgotten

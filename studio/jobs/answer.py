@@ -170,6 +170,7 @@ class Answerer:
         return open_conversation(model.pipe, earlier, find_in_store(self._media))
 
     def _keep_open(self, conversation_id: str, conversation: "Conversation") -> None:
+        conversation.release()  # the history keeps its turns, the store its media
         self._open[conversation_id] = json.dumps(self._earlier(conversation_id)), conversation
         while len(self._open) > MAX_OPEN_CONVERSATIONS:
             self._open.popitem(last=False)

@@ -359,6 +359,20 @@ def test_at_the_limit_the_oldest_turns_are_forgotten_and_the_person_is_told(shor
     assert same(first, second)
 
 
+def test_a_conversation_that_is_kept_elsewhere_stays_small_and_answers_as_before(short_pipe: AnyToAnyPipeline) -> None:
+    options = GenerationOptions(max_new_tokens=12, seed=1, modalities=frozenset())
+    plain, small = Conversation(short_pipe), Conversation(short_pipe)
+    for turn in range(8):
+        question = ["tell me", picture(turn)]
+        assert same(small.send(question, options), plain.send(question, options))
+        small.release()
+    known = len(plain.turns) - plain.num_forgotten
+    assert known < len(plain.turns)
+    assert len(small.turns) == len(small._embeddings) == known
+    assert all(turn.reply is None for turn in small.turns)
+    assert small.costs == plain.costs
+
+
 def test_a_message_that_never_fits_is_refused_and_changes_nothing(short_pipe: AnyToAnyPipeline) -> None:
     conversation = Conversation(short_pipe)
     conversation.send("hi", SEEDED)
